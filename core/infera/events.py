@@ -1,0 +1,158 @@
+"""Past-tense facts on the node's bus. `line()` is what `infera up` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infera.types import Outcome
+
+
+def usdc(micro: int) -> str:
+    """Micro-USDC as a person reads it."""
+    return f"{micro / 1_000_000:.6f} USDC"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+    def line(self) -> str:
+        return repr(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentStarted(Event):
+    kind: str
+    name: str
+
+    def line(self) -> str:
+        return f"started    {self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressMade(Event):
+    """A slow step reports where it is."""
+
+    source: str
+    text: str
+
+    def line(self) -> str:
+        return f"working    {self.source}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class FrontListening(Event):
+    name: str
+    base_url: str
+
+    def line(self) -> str:
+        return f"listening  {self.name} at {self.base_url}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderJoined(Event):
+    provider: str
+    models: tuple[str, ...]
+
+    def line(self) -> str:
+        return f"joined     provider {self.provider[:10]} serves {', '.join(self.models)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLeft(Event):
+    provider: str
+    reason: str
+
+    def line(self) -> str:
+        return f"left       provider {self.provider[:10]}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class JobDelivered(Event):
+    job_id: str
+    provider: str
+    tokens_in: int
+    tokens_out: int
+    cost: int
+
+    def line(self) -> str:
+        return (
+            f"delivered  job {self.job_id[:10]} by {self.provider[:10]}: "
+            f"{self.tokens_in}+{self.tokens_out} tokens, {usdc(self.cost)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed(Event):
+    job_id: str
+    reason: str
+
+    def line(self) -> str:
+        return f"failed     job {self.job_id[:10]}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCommitted(Event):
+    router: str
+    index: int
+    jobs: int
+    tx: str
+
+    def line(self) -> str:
+        return f"batched    {self.jobs} job(s) in batch {self.index}, tx {self.tx[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeafChecked(Event):
+    validator: str
+    batch: int
+    leaf: int
+    outcome: Outcome
+    detail: str
+
+    def line(self) -> str:
+        return f"checked    batch {self.batch} leaf {self.leaf}: {self.outcome.name.lower()} ({self.detail})"
+
+
+@dataclass(frozen=True, slots=True)
+class DebitsApplied(Event):
+    router: str
+    batch: int
+    amount: int
+
+    def line(self) -> str:
+        return f"debited    {usdc(self.amount)} from developers' lockups (batch {self.batch})"
+
+
+@dataclass(frozen=True, slots=True)
+class CreditClaimed(Event):
+    provider: str
+    amount: int
+
+    def line(self) -> str:
+        return f"claimed    {usdc(self.amount)} by provider {self.provider[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainInterrupted(Event):
+    reason: str
+
+    def line(self) -> str:
+        return f"chain      away, work is kept: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRecovered(Event):
+    def line(self) -> str:
+        return "chain      is back"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIssued(Event):
+    """The bearer string itself never travels on the bus."""
+
+    account: str
+    name: str
+
+    def line(self) -> str:
+        return f"issued     API key {self.name} for account {self.account[:10]}"
