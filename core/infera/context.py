@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -12,9 +12,10 @@ from infera.errors import PermanentError, did_you_mean
 if TYPE_CHECKING:
     from infera.abc import Chain, Engine, Gateway, Verifier
     from infera.bus import EventBus
+    from infera.hookspecs import Candidate
     from infera.keys import KeyStore
     from infera.state import State
-    from infera.types import Tier
+    from infera.types import Address, JobRequest, Tier
 
 
 T = TypeVar("T")
@@ -37,6 +38,10 @@ class Context:
     verifiers: dict[Tier, Verifier] = field(default_factory=dict)
     engines: dict[str, Engine] = field(default_factory=dict)
     gateway: Gateway | None = None
+    pick_provider: Callable[[JobRequest, Sequence[Candidate]], Address | None] = lambda *_: None
+    """Asks the plugins' `infera_pick_provider`; None leaves the choice to the router."""
+    pick_tier: Callable[[JobRequest], Tier | None] = lambda *_: None
+    """Asks the plugins' `infera_pick_tier`."""
 
     def chain(self, name: str | None = None) -> Chain:
         """The named chain, or the only one."""

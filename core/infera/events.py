@@ -30,6 +30,29 @@ class ComponentStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentStopped(Event):
+    kind: str
+    name: str
+
+    def line(self) -> str:
+        return f"stopped    {self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentFailed(Event):
+    """`retry_s`: seconds until the next attempt; None if there will be none."""
+
+    kind: str
+    name: str
+    reason: str
+    retry_s: float | None = None
+
+    def line(self) -> str:
+        tail = "" if self.retry_s is None else f" (next attempt in {self.retry_s:g} s)"
+        return f"failed     {self.kind} {self.name}: {self.reason}{tail}"
+
+
+@dataclass(frozen=True, slots=True)
 class ProgressMade(Event):
     """A slow step reports where it is."""
 
