@@ -63,8 +63,8 @@ class Engine(Component):
         """The loaded models."""
 
     @abstractmethod
-    async def count_tokens(self, request: JobRequest) -> int:
-        """Prompt tokens of a request, template included. Raises `RequestError` if it cannot be rendered."""
+    async def encode(self, request: JobRequest) -> tuple[int, ...]:
+        """Prompt token ids of a request, template included. Raises `RequestError` if it cannot be rendered."""
 
     @abstractmethod
     def generate(self, request: JobRequest) -> AsyncIterator[Delta | Completion]:

@@ -112,9 +112,13 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of output text (whole UTF-8 characters only) and the tokens it came from."""
+    """A piece of output text (whole UTF-8 characters only), the tokens drawn since the last piece, and their log-probabilities.
+
+    All `tokens` of a generation, joined, are `Completion.output_tokens`; so a job cut short can still be billed and checked.
+    """
 
     text: str
+    tokens: tuple[int, ...] = ()
     logprobs: tuple[TokenLogprob, ...] = ()
 
 

@@ -1,0 +1,157 @@
+"""The live index of providers and the choice among them (whitepaper §7.1, §7.2).
+
+Score, lower is better:  price·w_price + latency·w_latency + load·w_load + errors·w_errors, each term relative to the best candidate
+(price, latency) or in 0…1 (load, errors). The figures behind every choice go into the decision log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from infera.protocol.messages import ProviderOffer
+from infera.transport.link import Link
+from infera.types import Address, Tier
+
+_ALPHA = 0.2
+"""Weight of the newest sample in latency and error averages."""
+
+_UNKNOWN_LATENCY_S = 0.25
+"""What a newcomer is assumed to need for its first token, so that it is tried early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The scoring weights; governance parameters in time."""
+
+    price: float = 1.0
+    latency: float = 0.5
+    load: float = 1.0
+    errors: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model as one provider offers it."""
+
+    name: str
+    model_id: bytes
+    context_length: int
+
+
+@dataclass(slots=True)
+class Peer:
+    """One connected provider."""
+
+    address: Address
+    hot_key: Address
+    link: Link
+    offer: ProviderOffer
+    offer_signature: bytes
+    models: dict[str, ServedModel]
+    joined_at: int
+    in_flight: int = 0
+    latency_s: float = _UNKNOWN_LATENCY_S
+    error_rate: float = 0.0
+    draining: bool = False
+    served: int = 0
+
+    @property
+    def load(self) -> float:
+        return self.in_flight / self.offer.capacity
+
+    def observe_latency(self, seconds: float) -> None:
+        self.latency_s += _ALPHA * (seconds - self.latency_s)
+
+    def observe_outcome(self, failed: bool) -> None:
+        self.error_rate += _ALPHA * (float(failed) - self.error_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A provider that could take the job, with the figures its score came from."""
+
+    peer: Peer
+    price: int
+    score: float
+
+    def to_json(self) -> dict[str, Any]:
+        peer = self.peer
+        return {
+            "provider": peer.address,
+            "price": self.price,
+            "latency_ms": round(peer.latency_s * 1000),
+            "load": round(peer.load, 4),
+            "errors": round(peer.error_rate, 4),
+            "score": round(self.score, 6),
+        }
+
+
+@dataclass(slots=True)
+class ProviderIndex:
+    """Who is connected and what they serve."""
+
+    weights: Weights = field(default_factory=Weights)
+    peers: dict[Address, Peer] = field(default_factory=dict)
+    pinned: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, peer: Peer) -> None:
+        self.peers[peer.address] = peer
+
+    def remove(self, peer: Peer) -> None:
+        """Forget a connection, unless the provider has already come back on another one."""
+        if self.peers.get(peer.address) is peer:
+            del self.peers[peer.address]
+
+    def offering(self, name: str) -> list[Peer]:
+        """Peers that serve the model of this name under its pinned id."""
+        model_id = self.pinned.get(name)
+        return [
+            p
+            for p in self.peers.values()
+            if name in p.models and (model_id is None or p.models[name].model_id == model_id)
+        ]
+
+    def rank(
+        self,
+        name: str,
+        tier: Tier,
+        tokens: tuple[int, int],
+        max_price: tuple[int, int],
+        exclude: Iterable[Address] = (),
+    ) -> list[Candidate]:
+        """Candidates for a job of `tokens` (in, out) under the grant's price ceilings, best first.
+
+        Ties go to the provider with fewer jobs served, then to the lower address: the order is total, so a decision can be replayed.
+        """
+        out = set(exclude)
+        fit = [
+            p
+            for p in self.offering(name)
+            if p.address not in out
+            and not p.draining
+            and tier in p.offer.tiers
+            and p.in_flight < p.offer.capacity
+            and p.offer.price_in <= max_price[0]
+            and p.offer.price_out <= max_price[1]
+        ]
+        if not fit:
+            return []
+        prices = [tokens[0] * p.offer.price_in + tokens[1] * p.offer.price_out for p in fit]
+        cheapest = max(min(prices), 1)
+        fastest = max(min(p.latency_s for p in fit), 1e-3)
+        w = self.weights
+        ranked = [
+            Candidate(
+                p,
+                price,
+                w.price * price / cheapest
+                + w.latency * p.latency_s / fastest
+                + w.load * p.load
+                + w.errors * p.error_rate,
+            )
+            for p, price in zip(fit, prices, strict=True)
+        ]
+        ranked.sort(key=lambda c: (c.score, c.peer.served, c.peer.address))
+        return ranked
