@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""Compile the contracts and write the artifacts the Python side deploys.
+
+    npm ci && python3 script/build.py            write plugins/infera_plugins/chains/evm/artifacts/*.json
+    python3 script/build.py --check              compile again and fail if a committed artifact differs
+
+The result depends on the sources and on the pinned compiler alone: no metadata hash, no paths, no time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+CONTRACTS = Path(__file__).resolve().parent.parent
+ARTIFACTS = CONTRACTS.parent / "plugins/infera_plugins/chains/evm/artifacts"
+
+SOURCES = {
+    "INFR": "src/INFR.sol",
+    "DevUSDC": "src/dev/DevUSDC.sol",
+    "StakeRegistry": "src/StakeRegistry.sol",
+    "JobRegistry": "src/JobRegistry.sol",
+    "PaymentVault": "src/PaymentVault.sol",
+    "ERC1967Proxy": "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol",
+}
+
+SETTINGS = {
+    "evmVersion": "cancun",
+    "optimizer": {"enabled": True, "runs": 200},
+    "viaIR": False,
+    "metadata": {"bytecodeHash": "none", "appendCBOR": False},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
+}
+
+IMPORT = re.compile(r"""^\s*import\s+(?:[^"';]*?\sfrom\s+)?["']([^"']+)["']""", re.MULTILINE)
+EIP170_LIMIT = 24_576
+
+
+def read(name: str) -> str:
+    path = CONTRACTS / ("node_modules/" + name if name.startswith("@") else name)
+    return path.read_text(encoding="utf-8")
+
+
+def normalise(name: str) -> str:
+    parts: list[str] = []
+    for part in PurePosixPath(name).parts:
+        if part == "..":
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)
+
+
+def imports(name: str, text: str) -> list[str]:
+    folder = PurePosixPath(name).parent
+    return [normalise(f"{folder}/{path}") if path.startswith(".") else path for path in IMPORT.findall(text)]
+
+
+def closure(root: str) -> dict[str, str]:
+    """Every source `root` needs, by name, in name order."""
+    found: dict[str, str] = {}
+    waiting = [root]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = read(name)
+            waiting += imports(name, found[name])
+    return dict(sorted(found.items()))
+
+
+def compiler_version() -> str:
+    output = subprocess.run([CONTRACTS / "bin/solc", "--version"], check=True, capture_output=True, text=True).stdout
+    return output.rsplit("Version: ", 1)[1].strip()
+
+
+def compile_sources(sources: dict[str, str]) -> dict:
+    request = {
+        "language": "Solidity",
+        "sources": {name: {"content": text} for name, text in sources.items()},
+        "settings": SETTINGS,
+    }
+    result = subprocess.run(
+        [CONTRACTS / "bin/solc", "--standard-json"], input=json.dumps(request), check=True, capture_output=True, text=True
+    )
+    output = json.loads(result.stdout)
+    errors = [error["formattedMessage"] for error in output.get("errors", []) if error["severity"] == "error"]
+    if errors:
+        sys.exit("".join(errors))
+    return output["contracts"]
+
+
+def digest(sources: dict[str, str]) -> str:
+    hasher = hashlib.sha256()
+    for name, text in sources.items():
+        hasher.update(f"{name}\0{hashlib.sha256(text.encode()).hexdigest()}\n".encode())
+    return hasher.hexdigest()
+
+
+def build() -> dict[str, dict]:
+    closures = {contract: closure(source) for contract, source in SOURCES.items()}
+    everything = {name: text for sources in closures.values() for name, text in sources.items()}
+    compiled = compile_sources(dict(sorted(everything.items())))
+    compiler = {
+        "version": compiler_version(),
+        "evmVersion": SETTINGS["evmVersion"],
+        "optimizerRuns": SETTINGS["optimizer"]["runs"],
+        "viaIR": SETTINGS["viaIR"],
+    }
+    artifacts = {}
+    for contract, source in SOURCES.items():
+        output = compiled[source][contract]
+        size = len(output["evm"]["deployedBytecode"]["object"]) // 2
+        if size > EIP170_LIMIT:
+            sys.exit(f"{contract} is {size} bytes long; a chain accepts {EIP170_LIMIT}.")
+        artifacts[contract] = {
+            "contractName": contract,
+            "sourceName": source,
+            "abi": output["abi"],
+            "bytecode": "0x" + output["evm"]["bytecode"]["object"],
+            "deployedBytecodeSize": size,
+            "compiler": compiler,
+            "sourceHash": digest(closures[contract]),
+        }
+    return artifacts
+
+
+def signature(entry: dict) -> str:
+    inputs = ",".join(parameter["type"] for parameter in entry.get("inputs", []))
+    return f"{entry['type']} {entry.get('name', '')}({inputs})"
+
+
+def differences(contract: str, built: dict, committed: dict | None) -> list[str]:
+    if committed is None:
+        return [f"{contract}: no artifact is committed"]
+    lines = [f"{contract}: {key} differs" for key in built if built[key] != committed.get(key) and key != "abi"]
+    now = {signature(entry) for entry in built["abi"]}
+    then = {signature(entry) for entry in committed["abi"]}
+    lines += [f"{contract}: + {entry}" for entry in sorted(now - then)]
+    lines += [f"{contract}: - {entry}" for entry in sorted(then - now)]
+    if built["abi"] != committed["abi"] and now == then:
+        lines.append(f"{contract}: abi differs in names, outputs or mutability")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with the committed artifacts instead of writing them")
+    check = parser.parse_args().check
+
+    artifacts = build()
+    if check:
+        lines: list[str] = []
+        for contract, built in artifacts.items():
+            path = ARTIFACTS / f"{contract}.json"
+            lines += differences(contract, built, json.loads(path.read_text()) if path.exists() else None)
+        strangers = {path.stem for path in ARTIFACTS.glob("*.json")} - artifacts.keys()
+        lines += [f"{name}: artifact of no contract" for name in sorted(strangers)]
+        if lines:
+            sys.exit("\n".join([*lines, "Run contracts/script/build.py and commit what it writes."]))
+        print(f"{len(artifacts)} artifacts match their sources")
+        return
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    for contract, built in artifacts.items():
+        (ARTIFACTS / f"{contract}.json").write_text(json.dumps(built, indent=1) + "\n", encoding="utf-8")
+        print(f"{contract:15} {built['deployedBytecodeSize']:6} bytes")
+
+
+if __name__ == "__main__":
+    main()
