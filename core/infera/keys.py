@@ -68,7 +68,7 @@ class Signer:
         return self._key.secret
 
     def sign(self, digest: bytes) -> bytes:
-        """65 bytes r‖s‖v over a 32-byte digest; v is 27 or 28, s is low, the nonce is RFC 6979's."""
+        """65 bytes r‖s‖v over a 32-byte digest; v is 27 or 28, s low, the nonce deterministic."""
         if len(digest) != 32:
             raise ProtocolError("only 32-byte digests are signed")
         signature = self._key.sign_recoverable(digest, hasher=None)

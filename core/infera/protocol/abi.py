@@ -140,7 +140,12 @@ def word_encoder(abi: str) -> Callable[[Any], bytes]:
         return array_word(word_encoder(abi[:-2]))
     if abi.startswith("uint"):
         return uint_encoder(int(abi[4:]))
-    return {"bytes32": bytes32_word, "address": address_word, "string": string_word}[abi]
+    simple: dict[str, Callable[[Any], bytes]] = {
+        "bytes32": bytes32_word,
+        "address": address_word,
+        "string": string_word,
+    }
+    return simple[abi]
 
 
 # -- JSON
