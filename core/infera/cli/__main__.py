@@ -1,0 +1,5 @@
+"""`python -m infera.cli`"""
+
+from infera.cli import main
+
+main()
