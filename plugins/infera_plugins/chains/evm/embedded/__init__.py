@@ -1,7 +1,7 @@
 """An Ethereum chain inside this process: py-evm over a SQLite file, spoken to like any other RPC."""
 
 from .ledger import Ledger, RpcError
-from .provider import EmbeddedProvider
+from .node import EmbeddedNode
 from .store import ChainStore
 
-__all__ = ["ChainStore", "EmbeddedProvider", "Ledger", "RpcError"]
+__all__ = ["ChainStore", "EmbeddedNode", "Ledger", "RpcError"]
