@@ -1,7 +1,7 @@
 """Write the C source of ``infera_ext._native``: ``build_native.py CDEF_FOLDER OUTPUT``.
 
-Each ``cdef/*.h`` is read twice: by cffi, which makes the Python side from it, and by the C compiler,
-which checks the implementation against it.  So such a file holds plain declarations only.
+Each ``cdef/*.h`` is read twice: by cffi, which makes the Python side from it, and by the C
+compiler, which checks the implementation against it.  So such a file holds plain declarations only.
 """
 
 import sys

@@ -1,7 +1,8 @@
 """C code of INFERA behind cffi, with a pure-Python twin for every function.
 
-keccak-256 (:func:`keccak256`, :func:`keccak256_many`), Merkle trees (:class:`MerkleTree`, :func:`verify_proof`,
-:func:`verify_multiproof`), and what runs (:func:`backend`, :func:`cpu_features`).  C calls release the GIL.
+keccak-256 (:func:`keccak256`, :func:`keccak256_many`), Merkle trees (:class:`MerkleTree`,
+:func:`verify_proof`, :func:`verify_multiproof`), and what runs (:func:`backend`,
+:func:`cpu_features`).  C calls release the GIL.
 """
 
 from infera_ext._backend import BackendInfo, backend

@@ -1,7 +1,8 @@
 """Which implementation is in use: the C module, or its pure-Python twin.
 
-The twin is taken when the C module was not built, or when ``INFERA_EXT=0`` is set in the environment at the
-first import.  Both give the same results; :func:`backend` tells which one runs and why.
+The twin is taken when the C module was not built, or when ``INFERA_EXT=0`` is set in the
+environment at the first import.  Both give the same results; :func:`backend` tells which one runs
+and why.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """What :mod:`infera_ext.native` and :mod:`infera_ext.pure` both offer; the latter says what each does."""
+    """What :mod:`infera_ext.native` and :mod:`infera_ext.pure` both offer; the latter says what
+    each does."""
 
     @property
     def NAME(self) -> str: ...  # noqa: N802  (a constant of a module)
@@ -31,9 +33,7 @@ class Backend(Protocol):
     def tree_offsets(self, data: Bytes, offsets: array[int]) -> bytearray: ...
     def fold(self, hashes: Bytes, count: int) -> bytes: ...
     def proof(self, nodes: Bytes, count: int, index: int) -> bytes: ...
-    def verify(
-        self, root: bytes, leaf: bytes, index: int, count: int, siblings: bytes
-    ) -> bool: ...
+    def verify(self, root: bytes, leaf: bytes, index: int, count: int, siblings: bytes) -> bool: ...
     def multiproof(self, nodes: Bytes, count: int, indices: array[int]) -> bytes: ...
     def verify_multi(
         self, root: bytes, leaves: bytes, indices: array[int], count: int, siblings: bytes
@@ -59,17 +59,18 @@ def _choose() -> tuple[Backend, str]:
     return native, "the C module is built"
 
 
-active: Final[Backend]
-active, _reason = _choose()
+_chosen: Final = _choose()
+#: The implementation in use.
+active: Final[Backend] = _chosen[0]
 
 
 def backend() -> BackendInfo:
     """Tell which implementation runs, with which kernels, and why."""
     if active is pure:
-        return BackendInfo("pure", _reason, "python", False)
+        return BackendInfo("pure", _chosen[1], "python", False)
     from infera_ext import cpu
     from infera_ext._native import lib
 
     used = cpu.cpu_features()
     kernels = "avx512" if "avx512" in used else "avx2" if "avx2" in used else "portable"
-    return BackendInfo("native", _reason, kernels, bool(lib.infera_openmp()))
+    return BackendInfo("native", _chosen[1], kernels, bool(lib.infera_openmp()))

@@ -34,8 +34,8 @@ def cpu_features() -> frozenset[str]:
 def cpu_limit(names: Iterable[str] | None) -> frozenset[str]:
     """Use no set but ``names`` from now on, in the whole process; ``None`` lifts the limit.
 
-    Returns the sets in use afterwards.  Raises ValueError for a name not in :data:`CPU_FEATURES`.  A limit
-    changes speed only: results are the same on every path.
+    Returns the sets in use afterwards.  Raises ValueError for a name not in :data:`CPU_FEATURES`.
+    A limit changes speed only: results are the same on every path.
     """
     if names is None:
         mask = 0x7FFFFFFF

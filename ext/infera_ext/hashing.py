@@ -21,7 +21,7 @@ MAX_COUNT: Final = 2**32 - 1
 _U64_MAX: Final = 2**64 - 1
 
 
-def view(data: Bytes, what: str) -> bytes | memoryview:
+def view(data: object, what: str) -> bytes | memoryview:
     """The bytes of a contiguous buffer, without a copy."""
     if type(data) is bytes:
         return data
@@ -48,7 +48,8 @@ def count_of(data: bytes | memoryview, size: int, what: str) -> int:
 
 
 def checked_offsets(offsets: Iterable[int], end: int) -> array[int]:
-    """Offsets as C takes them: one more than there are messages, never decreasing, within the data."""
+    """Offsets as C takes them: one more than there are messages, never decreasing, within the
+    data."""
     try:
         table = array("Q", offsets)
     except OverflowError:
@@ -74,7 +75,10 @@ def join(messages: Sequence[Bytes]) -> tuple[bytes, array[int]]:
     for i, message in enumerate(messages, 1):
         at += message.nbytes if isinstance(message, memoryview) else len(message)
         offsets[i] = at
-    return b"".join(messages), offsets
+    data = b"".join(messages)
+    if len(data) != at:
+        raise TypeError("messages must be bytes, bytearray or memoryview")
+    return data, offsets
 
 
 def keccak256(data: Bytes) -> bytes:
@@ -88,10 +92,10 @@ def keccak256(data: Bytes) -> bytes:
 
 
 def keccak256_many(messages: Sequence[Bytes]) -> list[bytes]:
-    """The digests of many messages of any lengths, hashed several at a time."""
-    for message in messages:
-        if not isinstance(message, bytes | bytearray | memoryview):
-            view(message, "a message")
+    """The digests of many messages of any lengths, hashed several at a time.
+
+    Raises TypeError for a message that is not a bytes-like object.
+    """
     data, offsets = join(messages)
     packed = _backend.active.hash_offsets(data, offsets, -1)
     return [packed[i : i + 32] for i in range(0, len(packed), 32)]

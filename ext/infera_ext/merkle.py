@@ -1,10 +1,12 @@
 """The Merkle trees of docs/protocol.md section 3: keccak-256, RFC 6962 shape, positional.
 
-``leafHash = keccak256(0x00 || data)``, ``nodeHash = keccak256(0x01 || left || right)``; a level is paired left to
-right and an odd last node moves up unchanged; the root of no leaves is 32 zero bytes.
+``leafHash = keccak256(0x00 || data)``, ``nodeHash = keccak256(0x01 || left || right)``; a level is
+paired left to right and an odd last node moves up unchanged; the root of no leaves is 32 zero
+bytes.
 
-Building raises for wrong arguments.  Verifying what a peer sent never raises for its *contents*: an index out of
-range, indices that are not ascending, a proof too short, too long or of odd pieces is simply not a proof (False).
+Building raises for wrong arguments.  Verifying what a peer sent never raises for its *contents*: an
+index out of range, indices that are not ascending, a proof too short, too long or of odd pieces is
+simply not a proof (False).
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ EMPTY_ROOT: Final = bytes(HASH_BYTES)
 
 
 class MerkleTree:
-    """All levels of a tree, for its root and its proofs.  Immutable; safe to share between threads."""
+    """All levels of a tree, for its root and its proofs.  Immutable; safe to share between
+    threads."""
 
     __slots__ = ("_count", "_nodes", "root")
 
@@ -94,8 +97,8 @@ class MerkleTree:
     def multiproof(self, indices: Iterable[int]) -> tuple[bytes, ...]:
         """The siblings that the leaves at ``indices`` need, level by level and left to right.
 
-        Raises ValueError unless the indices are ascending and distinct and there is at least one, IndexError for
-        one out of range.
+        Raises ValueError unless the indices are ascending and distinct and there is at least one,
+        IndexError for one out of range.
         """
         wanted = list(indices)
         if not wanted:
@@ -103,7 +106,9 @@ class MerkleTree:
         for i, index in enumerate(wanted):
             self._checked(index)
             if i and index <= wanted[i - 1]:
-                raise ValueError(f"indices must be ascending and distinct: {index} after {wanted[i - 1]}")
+                raise ValueError(
+                    f"indices must be ascending and distinct: {index} after {wanted[i - 1]}"
+                )
         return _pieces(_backend.active.multiproof(self._nodes, self._count, array("Q", wanted)))
 
     def _checked(self, index: int) -> int:
@@ -135,9 +140,10 @@ def verify_proof(
 ) -> bool:
     """Whether ``leaf`` is leaf ``index`` of the ``count`` under ``root``.
 
-    ``leaf`` is the leaf's data, or with ``hashed=True`` its 32-byte leaf hash; ``proof`` the siblings bottom-up, as a
-    sequence or packed.  Raises ValueError if the root (or a hashed leaf) is not 32 bytes or the count exceeds
-    :data:`MAX_COUNT`; anything else that does not fit is False.
+    ``leaf`` is the leaf's data, or with ``hashed=True`` its 32-byte leaf hash; ``proof`` the
+    siblings bottom-up, as a sequence or packed.  Raises ValueError if the root (or a hashed leaf)
+    is not 32 bytes or the count exceeds :data:`MAX_COUNT`; anything else that does not fit is
+    False.
     """
     _check(root, count)
     digest = _hash_of(leaf, hashed)
@@ -156,10 +162,11 @@ def verify_multiproof(
     *,
     hashed: bool = False,
 ) -> bool:
-    """Whether ``leaves`` are the leaves at ``indices`` of the ``count`` under ``root``, all at once.
+    """Whether ``leaves`` are the leaves at ``indices`` of the ``count`` under ``root``, all at
+    once.
 
-    Indices must be ascending and distinct and as many as the leaves, at least one; the proof must be used up exactly.
-    Anything else is False.  Raises as :func:`verify_proof` does.
+    Indices must be ascending and distinct and as many as the leaves, at least one; the proof must
+    be used up exactly. Anything else is False.  Raises as :func:`verify_proof` does.
     """
     _check(root, count)
     siblings = _packed(proof)

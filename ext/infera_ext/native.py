@@ -1,7 +1,7 @@
 """The C module behind the same functions as :mod:`infera_ext.pure`.
 
-Importing it fails with ImportError where the C module was not built.  Every call releases the GIL while C
-runs.  Arguments have been checked by the callers: C sees pointers and lengths only.
+Importing it fails with ImportError where the C module was not built.  Every call releases the GIL
+while C runs.  Arguments have been checked by the callers: C sees pointers and lengths only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _u64(values: array[int]) -> Any:
 def keccak256(data: Bytes) -> bytes:
     out = _new(_digest_type)
     _keccak256(_pointer(data), len(data), out)
-    return bytes(_buffer(out))
+    return _buffer(out)[:]  # type: ignore[no-any-return]
 
 
 def hash_equal(data: Bytes, size: int, count: int, tag: int) -> bytes:
@@ -95,9 +95,7 @@ def proof(nodes: Bytes, count: int, index: int) -> bytes:
 
 
 def verify(root: bytes, leaf: bytes, index: int, count: int, siblings: bytes) -> bool:
-    return bool(
-        lib.infera_merkle_verify(root, leaf, index, count, siblings, len(siblings) // 32)
-    )
+    return bool(lib.infera_merkle_verify(root, leaf, index, count, siblings, len(siblings) // 32))
 
 
 def multiproof(nodes: Bytes, count: int, indices: array[int]) -> bytes:
@@ -105,9 +103,7 @@ def multiproof(nodes: Bytes, count: int, indices: array[int]) -> bytes:
     work, where, what = _new("uint64_t[]", n), _u64(indices), _pointer(nodes)
     siblings = lib.infera_merkle_multiproof(what, count, where, n, work, ffi.NULL)
     out = bytearray(32 * siblings)
-    lib.infera_merkle_multiproof(
-        what, count, where, n, work, _from_buffer("uint8_t[]", out)
-    )
+    lib.infera_merkle_multiproof(what, count, where, n, work, _from_buffer("uint8_t[]", out))
     return bytes(out)
 
 
@@ -115,7 +111,7 @@ def verify_multi(
     root: bytes, leaves: bytes, indices: array[int], count: int, siblings: bytes
 ) -> bool:
     n = len(indices)
-    work, hashes = _new("uint64_t[]", n), _new("uint8_t[]", 32 * n)
+    work, hashes = _new("uint64_t[]", n), _new("uint8_t[]", 96 * n)
     return bool(
         lib.infera_merkle_verify_multi(
             root, leaves, _u64(indices), n, count, siblings, len(siblings) // 32, work, hashes

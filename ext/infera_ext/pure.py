@@ -1,8 +1,8 @@
 """The pure-Python twin of ``csrc/keccak*.c`` and ``csrc/merkle.c``: same functions, same results.
 
-It serves where the C module was not built, and is the oracle of ``tests/native``.  Arguments have been
-checked by :mod:`infera_ext.hashing` and :mod:`infera_ext.merkle`.  keccak-f[1600]: FIPS 202 section 3.2, with
-Ethereum's padding (first byte 0x01); trees: docs/protocol.md section 3.
+It serves where the C module was not built, and is the oracle of ``tests/native``.  Arguments have
+been checked by :mod:`infera_ext.hashing` and :mod:`infera_ext.merkle`.  keccak-f[1600]: FIPS 202
+section 3.2, with Ethereum's padding (first byte 0x01); trees: docs/protocol.md section 3.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator
     from typing import TypeAlias
-
-    from array import array
 
     Bytes: TypeAlias = bytes | bytearray | memoryview
 
@@ -25,10 +24,11 @@ _NODE_TAG: Final = b"\x01"
 
 # fmt: off
 _ROUND_CONSTANTS: Final = (
-    0x0000000000000001, 0x0000000000008082, 0x800000000000808A, 0x8000000080008000, 0x000000000000808B,
-    0x0000000080000001, 0x8000000080008081, 0x8000000000008009, 0x000000000000008A, 0x0000000000000088,
-    0x0000000080008009, 0x000000008000000A, 0x000000008000808B, 0x800000000000008B, 0x8000000000008089,
-    0x8000000000008003, 0x8000000000008002, 0x8000000000000080, 0x000000000000800A, 0x800000008000000A,
+    0x0000000000000001, 0x0000000000008082, 0x800000000000808A, 0x8000000080008000,
+    0x000000000000808B, 0x0000000080000001, 0x8000000080008081, 0x8000000000008009,
+    0x000000000000008A, 0x0000000000000088, 0x0000000080008009, 0x000000008000000A,
+    0x000000008000808B, 0x800000000000008B, 0x8000000000008089, 0x8000000000008003,
+    0x8000000000008002, 0x8000000000000080, 0x000000000000800A, 0x800000008000000A,
     0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 )
 # Rotation of lane x + 5 y, and where pi takes it.
@@ -175,7 +175,7 @@ def verify(root: bytes, leaf: bytes, index: int, count: int, siblings: bytes) ->
 
 
 def multiproof(nodes: Bytes, count: int, indices: array[int]) -> bytes:
-    """The siblings that the leaves at ``indices`` need, level by level and left to right, packed."""
+    """The siblings that the leaves at ``indices`` need, level by level, left to right, packed."""
     siblings = []
     known = list(indices)
     for start, size in _levels(count):
@@ -191,7 +191,8 @@ def multiproof(nodes: Bytes, count: int, indices: array[int]) -> bytes:
 def verify_multi(
     root: bytes, leaves: bytes, indices: array[int], count: int, siblings: bytes
 ) -> bool:
-    """Whether the leaf hashes at ascending ``indices`` lead to the root with exactly these siblings."""
+    """Whether the leaf hashes at ascending ``indices`` lead to the root with just these
+    siblings."""
     rest = _split(siblings)[::-1]
     known = dict(zip(indices, _split(leaves), strict=True))
     for _, size in _levels(count):

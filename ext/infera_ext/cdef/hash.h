@@ -32,8 +32,8 @@ int infera_merkle_verify(const uint8_t *root, const uint8_t *leaf, uint64_t inde
 size_t infera_merkle_multiproof(const uint8_t *nodes, uint64_t count, const uint64_t *indices, size_t n,
                                 uint64_t *work, uint8_t *out);
 
-/* 1 if the n leaf hashes at indices (any order is refused but ascending, distinct, below count) lead to the
- * root with exactly these siblings.  work: room for n entries; hashes: room for n hashes. */
+/* 1 if the n leaf hashes at indices lead to the root with exactly these siblings; 0 also where indices are not
+ * ascending, distinct and below count.  work: room for n entries; hashes: room for 3 n hashes. */
 int infera_merkle_verify_multi(const uint8_t *root, const uint8_t *leaves, const uint64_t *indices, size_t n,
                                uint64_t count, const uint8_t *proof, size_t proof_count, uint64_t *work,
                                uint8_t *hashes);

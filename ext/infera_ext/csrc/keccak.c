@@ -54,21 +54,21 @@ static const uint8_t *next_block(message *m, uint8_t room[KECCAK_RATE], int *las
   const size_t skip = (size_t)(m->tag >= 0), at = m->at, left = m->total - at;
   m->at += KECCAK_RATE;
   *last = left < KECCAK_RATE;
-  if (!*last && at >= skip) return m->data + (at - skip);
-  size_t n = *last ? left : KECCAK_RATE;
-  uint8_t *to = room;
-  const uint8_t *from = m->data + (at - (at ? skip : 0));
-  size_t copy = n;
-  if (at == 0 && skip) {
-    *to++ = (uint8_t)m->tag;
-    copy--;
+  if (!*last) {
+    if (at >= skip) return m->data + (at - skip);
+    room[0] = (uint8_t)m->tag;
+    memcpy(room + 1, m->data, KECCAK_RATE - 1);
+    return room;
   }
-  if (copy) memcpy(to, from, copy);
-  if (*last) {
-    memset(room + n, 0, KECCAK_RATE - n);
-    room[n] ^= 0x01; /* keccak's padding, not SHA-3's 0x06 */
-    room[KECCAK_RATE - 1] ^= 0x80;
+  memset(room, 0, KECCAK_RATE);
+  if (at < skip) {
+    room[0] = (uint8_t)m->tag;
+    if (left > 1) memcpy(room + 1, m->data, left - 1);
+  } else if (left) {
+    memcpy(room, m->data + (at - skip), left);
   }
+  room[left] ^= 0x01; /* keccak's padding, not SHA-3's 0x06 */
+  room[KECCAK_RATE - 1] ^= 0x80;
   return room;
 }
 
@@ -111,33 +111,26 @@ static void pick(const batch *b, size_t i, message *m) {
 static void hash_batch(const batch *b) {
   const keccak_kernels *wide = keccak_wide();
   const unsigned lanes = wide->lanes;
-  if (lanes == 1 || b->count == 1) {
-    message m;
+  if (lanes == 1) {
     for (size_t i = 0; i < b->count; i++) {
+      message m;
       pick(b, i, &m);
       hash_alone(m.data, m.size, m.tag, m.out);
     }
     return;
   }
-  _Alignas(64) uint64_t state[25 * KECCAK_MAX_LANES];
-  _Alignas(64) uint8_t room[KECCAK_MAX_LANES][192]; /* 136 rounded up to whole cache lines */
-  message lane[KECCAK_MAX_LANES];
+  _Alignas(64) uint64_t state[25 * KECCAK_MAX_LANES] = {0};
+  _Alignas(64) uint8_t room[KECCAK_MAX_LANES][192] = {{0}}; /* 136 rounded up to whole cache lines */
   const uint8_t *blocks[KECCAK_MAX_LANES];
+  message lane[KECCAK_MAX_LANES] = {{0}};
   size_t next = 0;
-  unsigned active = 0, fresh = 0;
-  memset(room, 0, sizeof room);
-  for (unsigned j = 0; j < lanes; j++) {
-    lane[j].out = NULL;
-    blocks[j] = room[j];
-    if (next < b->count) pick(b, next++, &lane[j]), active++;
-  }
-  fresh = (1u << lanes) - 1;
+  unsigned active = 0, fresh = (1u << lanes) - 1; /* how many lanes work; which start a message */
+  for (; active < lanes && next < b->count; active++) pick(b, next++, &lane[active]);
   while (active > 1) {
     unsigned done = 0;
     for (unsigned j = 0; j < lanes; j++) {
       int last = 0;
-      if (lane[j].out) blocks[j] = next_block(&lane[j], room[j], &last);
-      else blocks[j] = room[j]; /* idle: whatever is there */
+      blocks[j] = lane[j].out ? next_block(&lane[j], room[j], &last) : room[j]; /* idle: whatever is there */
       done |= (unsigned)last << j;
     }
     wide->absorb(state, blocks, fresh);
