@@ -153,7 +153,7 @@ def build_batch(
     router_fee_bps: int = ROUTER_FEE_BPS,
     protocol_fee_bps: int = PROTOCOL_FEE_BPS,
 ) -> Batch:
-    """Batch `index` of `router` over 1..10,000 jobs in this order. `ProtocolError` for a bad row."""
+    """Batch `index` of `router` over 1 to 10,000 jobs, in order. `ProtocolError` for a bad row."""
     if not 1 <= len(jobs) <= MAX_JOBS:
         raise ProtocolError(f"a batch has 1 to {MAX_JOBS} jobs, not {len(jobs)}")
     address_bytes(router)
