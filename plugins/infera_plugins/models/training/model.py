@@ -1,3 +1,4 @@
+# mypy: disable-error-code="import-not-found, misc, no-any-return, untyped-decorator"
 """A Llama decoder in plain torch, with the tensor names and semantics of Hugging Face Llama.
 
 Sources: Touvron et al. 2023 (Llama), Su et al. 2021 (RoPE), Zhang and Sennrich 2019 (RMSNorm),
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), self.weight, self.eps)
+        return functional.rms_norm(x, (x.shape[-1],), self.weight, self.eps)
 
 
 def rotary(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
@@ -82,7 +83,10 @@ class Attention(nn.Module):
             k, v = past.extend(self, k, v)
         group = s.num_attention_heads // s.num_key_value_heads
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
-        out = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1)
+        with torch.autocast("cpu", enabled=False):  # the float32 kernel is the faster one
+            out = functional.scaled_dot_product_attention(
+                q.float(), k.float(), v.float(), is_causal=length > 1
+            )
         return self.o_proj(out.transpose(1, 2).reshape(batch, length, -1))
 
 
@@ -112,7 +116,7 @@ class MLP(nn.Module):
         self.down_proj = nn.Linear(s.intermediate_size, s.hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class Layer(nn.Module):
@@ -169,7 +173,7 @@ class Llama(nn.Module):
                 nn.init.normal_(weight, 0.0, std)
 
     def forward(self, ids: Tensor, past: Past | None = None) -> Tensor:
-        return F.linear(self.model(ids, past), self.model.embed_tokens.weight)
+        return functional.linear(self.model(ids, past), self.model.embed_tokens.weight)
 
     def parameters_count(self) -> int:
         """Number of distinct weights."""
