@@ -1,16 +1,21 @@
-"""The node's event bus: publishers never wait and never fail, slow subscribers lose the oldest events and are told how many."""
+"""The node's event bus: a publisher never waits and never fails; a slow subscriber loses the oldest
+events and is told how many.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import anyio
 
 from infera.events import Event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
 E = TypeVar("E", bound=Event)
 
@@ -45,7 +50,10 @@ class Subscription(Generic[E]):
 
 
 class EventBus:
-    """Carries `infera.events` from whoever knows to whoever cares. For use on the event loop's thread."""
+    """Carries `infera.events` from whoever knows to whoever cares.
+
+    For use on the event loop's thread.
+    """
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription[Event]] = []
@@ -55,21 +63,30 @@ class EventBus:
         for subscription in self._subscriptions:
             subscription._offer(event)
 
+    @overload
+    def subscribe(
+        self, *, buffer: int = 1024
+    ) -> AbstractAsyncContextManager[Subscription[Event]]: ...
+
+    @overload
+    def subscribe(
+        self, *types: type[E], buffer: int = 1024
+    ) -> AbstractAsyncContextManager[Subscription[E]]: ...
+
     @asynccontextmanager
     async def subscribe(
-        self, *types: type[E], buffer: int = 1024
-    ) -> AsyncIterator[Subscription[E]]:
+        self, *types: type[Event], buffer: int = 1024
+    ) -> AsyncIterator[Subscription[Any]]:
         """Receive events of these types (all, if none is given) published from now on.
 
         async with bus.subscribe(JobDelivered) as jobs:
             async for job in jobs: ...
         """
         subscription = Subscription(types, buffer)
-        entry = cast("Subscription[Event]", subscription)
-        self._subscriptions.append(entry)
+        self._subscriptions.append(subscription)
         try:
             yield subscription
         finally:
-            self._subscriptions.remove(entry)
+            self._subscriptions.remove(subscription)
             if subscription.dropped:
                 _log.warning("a slow subscriber lost %d event(s)", subscription.dropped)

@@ -30,6 +30,16 @@ class ComponentStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NodeStarted(Event):
+    """Every component is up."""
+
+    name: str
+
+    def line(self) -> str:
+        return f"running    node {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentStopped(Event):
     kind: str
     name: str

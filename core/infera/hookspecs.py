@@ -1,8 +1,9 @@
 """Every hook of INFERA: what a plugin author reads first.
 
-A plugin is a module (or any object) with functions marked `@hookimpl`, announced by an entry point in the group
-`infera.plugins`. Hooks are synchronous, cheap and free of I/O; whatever waits lives in the components they register.
-The kernel refuses `async def` hooks, names that are no hook, plugins without hooks and kinds registered twice.
+A plugin is a module (or any object) with functions marked `@hookimpl`, announced by an entry
+point in the group `infera.plugins`. Hooks are synchronous, cheap and free of I/O; whatever waits
+lives in the components they register. The kernel refuses `async def` hooks, names that are no
+hook, plugins without hooks and kinds registered twice.
 
     from infera.hookspecs import Manifest, Register, hookimpl
 
@@ -17,13 +18,14 @@ The kernel refuses `async def` hooks, names that are no hook, plugins without ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import click
     from pydantic import BaseModel
 
@@ -40,7 +42,7 @@ ENTRY_POINT_GROUP = "infera.plugins"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a plugin says about itself. `requires` names plugins that must be there and load first."""
+    """What a plugin says about itself. `requires` names plugins that have to load first."""
 
     name: str
     summary: str
@@ -51,10 +53,11 @@ class Manifest:
 class Register(Protocol):
     """Handed to the `infera_register_*` hooks of component kinds.
 
-    `kind` is the word a configuration block uses (snake_case). `factory(config, context)` builds a component of the
-    hook's layer; it may raise `infera.errors.ComponentError`. It runs after every lower layer has been started.
-    `config_model` is a pydantic model with `extra="forbid"` and `frozen=True`. The block's `kind` and `optional` belong
-    to the kernel; `name` is passed on if the model has a field of that name. The kernel sets `component.name` to it.
+    `kind` is the word a configuration block uses (snake_case). `factory(config, context)` builds
+    a component of the hook's layer; it may raise `infera.errors.ComponentError`. It runs after
+    every lower layer has been started. `config_model` is a pydantic model with `extra="forbid"`
+    and `frozen=True`. The block's `kind` and `optional` belong to the kernel; `name` is passed on
+    if the model has a field of that name. The kernel sets `component.name` to it.
     """
 
     def __call__(
@@ -87,35 +90,50 @@ class Candidate:
 def infera_manifest() -> Manifest:
     """The plugin's name, summary and requirements.
 
-    Called once per plugin right after it was imported, before any other hook. Without it the plugin goes by its
-    entry point's name and requires nothing.
+    Called once per plugin right after it was imported, before any other hook. Without it the
+    plugin goes by its entry point's name and requires nothing.
     """
     raise NotImplementedError
 
 
 @hookspec
 def infera_register_roles(register: Register) -> None:
-    """Bring roles a node can play. Called once while the node's kinds are collected; the factory returns a `Role`."""
+    """Bring roles a node can play.
+
+    Called once while the node's kinds are collected; the factory returns a `Role`.
+    """
 
 
 @hookspec
 def infera_register_engines(register: Register) -> None:
-    """Bring inference engines. Called once while kinds are collected; the factory returns an `Engine`."""
+    """Bring inference engines.
+
+    Called once while kinds are collected; the factory returns an `Engine`.
+    """
 
 
 @hookspec
 def infera_register_verifiers(register: Register) -> None:
-    """Bring verification tiers. Called once while kinds are collected; the factory returns a `Verifier`."""
+    """Bring verification tiers.
+
+    Called once while kinds are collected; the factory returns a `Verifier`.
+    """
 
 
 @hookspec
 def infera_register_chains(register: Register) -> None:
-    """Bring settlement layers. Called once while kinds are collected; the factory returns a `Chain`."""
+    """Bring settlement layers.
+
+    Called once while kinds are collected; the factory returns a `Chain`.
+    """
 
 
 @hookspec
 def infera_register_fronts(register: Register) -> None:
-    """Bring doors for people's programs. Called once while kinds are collected; the factory returns a `Front`."""
+    """Bring doors for people's programs.
+
+    Called once while kinds are collected; the factory returns a `Front`.
+    """
 
 
 @hookspec
@@ -130,7 +148,8 @@ def infera_register_checks(register: Callable[[HealthCheck], None]) -> None:
 def infera_register_commands(register: Callable[[click.Command], None]) -> None:
     """Bring subcommands of `infera`: `register(command)`.
 
-    Called when the command line meets a word that is no built-in command. Built-in commands cannot be replaced.
+    Called when the command line meets a word that is no built-in command. Built-in commands
+    cannot be replaced.
     """
 
 
@@ -141,9 +160,10 @@ def infera_register_commands(register: Callable[[click.Command], None]) -> None:
 def infera_pick_provider(request: JobRequest, candidates: Sequence[Candidate]) -> Address | None:
     """Choose who serves a request.
 
-    Called by the router role for every request, with the candidates that can serve it (never none). Return the address
-    of one of them, or None to leave the choice to the next plugin and at last to the router. The plugin that was
-    loaded last is asked first; the first answer counts. Must be pure.
+    Called by the router role for every request, with the candidates that can serve it (never
+    none). Return the address of one of them, or None to leave the choice to the next plugin and
+    at last to the router. The plugin that was loaded last is asked first; the first answer
+    counts. Must be pure.
     """
 
 
@@ -151,6 +171,6 @@ def infera_pick_provider(request: JobRequest, candidates: Sequence[Candidate]) -
 def infera_pick_tier(request: JobRequest) -> Tier | None:
     """Choose the verification tier of a request whose caller named none.
 
-    Called by the router role. Return a tier, or None to leave the choice to the next plugin and at last to the router.
-    Must be pure.
+    Called by the router role. Return a tier, or None to leave the choice to the next plugin and
+    at last to the router. Must be pure.
     """

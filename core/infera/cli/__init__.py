@@ -22,14 +22,16 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Built-in commands by name, then those of plugins, which are loaded only if no built-in one has the name."""
+    """Built-in commands by name, then those of plugins, which are loaded only if no built-in one
+    has the name.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            command: click.Command = getattr(import_module(f"infera.cli.{cmd_name}"), "command")  # noqa: B009
+            command: click.Command = import_module(f"infera.cli.{cmd_name}").command
             return command
         from infera.errors import InferaError, did_you_mean
         from infera.kernel.plugins import load_plugins
@@ -79,7 +81,9 @@ def main(args: list[str] | None = None) -> None:
         click.echo(render(error), err=True)
         sys.exit(error.exit_code)
     except InferaError as error:
-        text = "\n".join([f"error: {error}", *(f"  ({note})" for note in getattr(error, "__notes__", ()))])
+        text = "\n".join(
+            [f"error: {error}", *(f"  ({note})" for note in getattr(error, "__notes__", ()))]
+        )
         click.echo(f"{text}\n  [{error.code}]", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:

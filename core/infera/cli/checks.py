@@ -16,7 +16,9 @@ async def _home_writable(context: CheckContext) -> str | None:
     while not place.exists():
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        return f"{place} cannot be written; choose another folder with --home, or `chmod u+wx {place}`"
+        return (
+            f"{place} cannot be written; choose another folder with --home, or `chmod u+wx {place}`"
+        )
     return None
 
 
@@ -25,7 +27,9 @@ async def _home_private(context: CheckContext) -> str | None:
         if os.name == "posix" and folder.exists():
             mode = stat.S_IMODE(folder.stat().st_mode)
             if mode & 0o077:
-                return f"{folder} is open to other users (mode {mode:04o}); run `chmod 700 {folder}`"
+                return (
+                    f"{folder} is open to other users (mode {mode:04o}); run `chmod 700 {folder}`"
+                )
     return None
 
 
@@ -35,7 +39,7 @@ async def _disk_space(context: CheckContext) -> str | None:
         place = place.parent
     free = shutil.disk_usage(place).free
     if free < _LOW_DISK:
-        return f"only {free >> 20} MiB are free at {place}; see what takes the space with `du -xh {place} | sort -h`"
+        return f"only {free >> 20} MiB are free at {place}; `du -xh {place} | sort -h` shows why"
     return None
 
 
@@ -44,7 +48,7 @@ async def _native_extension(context: CheckContext) -> str | None:
         from infera_ext import _native  # noqa: F401
     except ImportError:
         return (
-            "infera_ext._native is not built, so the pure-Python twin is used: same results, far slower;"
+            "infera_ext._native is not built: the pure-Python twin gives the same results, far slower;"
             " install a C compiler and run `pip install --force-reinstall --no-deps infera`"
         )
     return None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -15,6 +14,9 @@ from urllib.request import Request, urlopen
 import click
 
 from infera.errors import InferaError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
 
 
 def home_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,7 +45,7 @@ def find_config(config: str) -> Path:
 
 
 def default_home(home: Path | None) -> Path:
-    """Where keys are without a configuration: `--home`, INFERA_HOME, or the home `infera up` uses."""
+    """Where keys are without a configuration: `--home`, INFERA_HOME, or the home of `infera up`."""
     return (home or Path("~/.infera/devnet")).expanduser().absolute()
 
 
@@ -74,7 +76,10 @@ def write_private(path: Path, text: str) -> None:
 def http_json(
     url: str, *, body: object = None, bearer: str | None = None, timeout_s: float = 30.0
 ) -> Any:
-    """GET, or POST with a body; the answer's JSON. Failures become an `InferaError` with the server's own words."""
+    """GET, or POST with a body; the answer's JSON.
+
+    Failures become an `InferaError` with the server's own words.
+    """
     if urlsplit(url).scheme not in ("http", "https"):
         raise InferaError(f"{url!r} is no http:// or https:// address", code="url_invalid")
     headers = {"Accept": "application/json"}
@@ -85,7 +90,8 @@ def http_json(
         headers["Content-Type"] = "application/json"
         data = json.dumps(body).encode()
     try:
-        with urlopen(Request(url, data, headers), timeout=timeout_s) as answer:  # noqa: S310 - checked above
+        request = Request(url, data, headers)  # noqa: S310 - the scheme is checked above
+        with urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
             return json.loads(answer.read(64 << 20))
     except HTTPError as error:
         raise InferaError(
@@ -99,7 +105,9 @@ def http_json(
         ) from None
     except ValueError:
         raise InferaError(
-            f"{url} did not answer with JSON", code="server_refused", hint="is this a router's base URL?"
+            f"{url} did not answer with JSON",
+            code="server_refused",
+            hint="is this a router's base URL?",
         ) from None
 
 
@@ -110,9 +118,12 @@ def _server_words(error: HTTPError) -> str:
         return str(error.reason)
 
 
-def table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> str:
     """Columns aligned with spaces."""
     everything = [header, *rows]
     widths = [max(len(row[i]) for row in everything) for i in range(len(header))]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in everything]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in everything
+    ]
     return "\n".join(lines)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from infera.cli.common import config_argument, find_config, home_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.group("config")

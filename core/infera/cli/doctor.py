@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,13 +12,19 @@ from infera.cli.common import default_home, find_config, home_option, run_async
 from infera.errors import InferaError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
     from infera.config import NodeConfig
     from infera.kernel.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a check said: None is well. `because` names the failed check that made this one pointless."""
+    """What a check said:
+
+    None is well. `because` names the failed check that made this one pointless.
+    """
 
     check: HealthCheck
     text: str | None
@@ -57,14 +61,18 @@ async def diagnose(registry: Registry, home: Path, config: NodeConfig | None) ->
     checks = {c.code: c for c in BUILTIN} | registry.checks
     used = {block.kind.kind for block in config.blocks()} if config else set()
     blocks = (
-        {layer: [b.config for b in items] for layer, items in config.layers.items()} if config else {}
+        {layer: [b.config for b in items] for layer, items in config.layers.items()}
+        if config
+        else {}
     )
     context = CheckContext(home, blocks)
     results: dict[str, Result] = {}
     for check in in_order(checks):
         if check.kinds and not used.intersection(check.kinds):
             continue
-        cause = next((c for c in check.depends_on if c in results and results[c].text is not None), "")
+        cause = next(
+            (c for c in check.depends_on if c in results and results[c].text is not None), ""
+        )
         if cause:
             results[check.code] = Result(check, None, because=cause)
             continue
@@ -109,5 +117,5 @@ async def _run(check: HealthCheck, context: CheckContext) -> str | None:
         return await check.run(context)
     except InferaError as error:
         return str(error)
-    except Exception as error:  # noqa: BLE001 - one broken check must not hide the others
+    except Exception as error:
         return f"the check itself failed: {error!r}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,8 @@ import click
 from infera.cli.common import config_argument, find_config, home_option, run_async
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infera.kernel.node import Node
 
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 def command(config: str, home: Path | None, quiet: bool) -> None:
     """Run the node that CONFIG describes.
 
-    CONFIG is a YAML file, or the name of a configuration that comes with INFERA. The first Ctrl-C stops the node in
-    order, a second one at once.
+    CONFIG is a YAML file, or the name of a configuration that comes with INFERA. The first Ctrl-C
+    stops the node in order, a second one at once.
     """
     from infera.config import load
     from infera.kernel.lock import HomeLock

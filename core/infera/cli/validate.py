@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from infera.cli.common import config_argument, find_config, home_option, run_async
 from infera.errors import InferaError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("validate")
@@ -37,7 +40,9 @@ def command(config: str, home: Path | None, no_environment: bool) -> None:
         results = await diagnose(plugins.registry, loaded.home, loaded)
         failed = report([r for r in results if r.text is not None])
         findings.append(failed)
-        click.echo(f"{'!!' if failed else 'ok'}  environment    {len(results)} checks, {failed} failed")
+        click.echo(
+            f"{'!!' if failed else 'ok'}  environment    {len(results)} checks, {failed} failed"
+        )
 
     run_async(main)
     if findings[0]:

@@ -1,4 +1,7 @@
-"""Configuration: YAML files to validated settings. Plugins need `Secret` from here, programs `load` and `shipped`."""
+"""Configuration:
+
+YAML files to validated settings. Plugins need `Secret` from here, programs `load` and `shipped`.
+"""
 
 from infera.config.load import Block, NodeConfig, load
 from infera.config.render import render, show

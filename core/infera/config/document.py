@@ -1,19 +1,21 @@
 """YAML with positions: a small, strict subset that reads the same to people and to programs.
 
-Scalars follow YAML 1.2's core schema (`yes`, `1:30` and dates stay strings); decimal integers may group digits with
-`_`. Duplicate keys, aliases, tags and several documents in one file are faults.
+Scalars follow YAML 1.2's core schema (`yes`, `1:30` and dates stay strings); decimal integers may
+group digits with `_`. Duplicate keys, aliases, tags and several documents in one file are faults.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from infera.errors import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Loc: TypeAlias = tuple[str | int, ...]
 """A path into the document: keys and list indices."""
@@ -23,7 +25,10 @@ _DEPTH = 32
 
 
 class Reference(str):
-    """A scalar of the form `${env:NAME}` or `${file:PATH}`. `used` is set by the Secret field that resolves it."""
+    """A scalar of the form `${env:NAME}` or `${file:PATH}`.
+
+    `used` is set by the Secret field that resolves it.
+    """
 
     __slots__ = ("used",)
     used: bool
@@ -41,7 +46,10 @@ class Reference(str):
 
 @dataclass(slots=True)
 class Document:
-    """The parsed file. Positions count from 1; `keys` point at a mapping's keys, `values` at everything."""
+    """The parsed file.
+
+    Positions count from 1; `keys` point at a mapping's keys, `values` at everything.
+    """
 
     file: str
     text: str
@@ -64,7 +72,11 @@ class Document:
             if loc[:length] in self.values:
                 # Something missing is best shown at the key of what should have had it.
                 exact = length == len(loc)
-                return self.values[loc] if exact else self.keys.get(loc[:length], self.values[loc[:length]])
+                return (
+                    self.values[loc]
+                    if exact
+                    else self.keys.get(loc[:length], self.values[loc[:length]])
+                )
         return 1, 1
 
 
@@ -120,7 +132,7 @@ def parse(text: str, file: str = "<config>") -> Document:
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - declared so by the base class
 
 
 _TAGS = {
@@ -160,7 +172,9 @@ def _build(document: Document, node: yaml.Node, loc: Loc, seen: set[int]) -> Any
     return None
 
 
-def _mapping(document: Document, node: yaml.MappingNode, loc: Loc, seen: set[int]) -> dict[str, Any]:
+def _mapping(
+    document: Document, node: yaml.MappingNode, loc: Loc, seen: set[int]
+) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line, column = key_node.start_mark.line + 1, key_node.start_mark.column + 1
@@ -173,7 +187,15 @@ def _mapping(document: Document, node: yaml.MappingNode, loc: Loc, seen: set[int
         if key in data:
             first = document.keys[inner][0]
             document.problems.append(
-                Problem(document.file, line, column, path_of(inner), "is given twice", "", f"first on line {first}")
+                Problem(
+                    document.file,
+                    line,
+                    column,
+                    path_of(inner),
+                    "is given twice",
+                    "",
+                    f"first on line {first}",
+                )
             )
             continue
         document.keys[inner] = (line, column)

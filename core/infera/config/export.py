@@ -1,4 +1,6 @@
-"""JSON Schema of a configuration file for the installed set of plugins: completion and checks in an editor."""
+"""JSON Schema of a configuration file for the installed set of plugins: completion and checks in
+an editor.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from infera.config.schema import BlockHead, ConfigFile
 from infera.kernel.registry import LAYERS, by_name
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from infera.kernel.registry import Registry
 
 _REF = "#/$defs/{model}"
@@ -19,7 +23,7 @@ def json_schema(registry: Registry) -> dict[str, Any]:
     """One schema: the kernel's keys, and per layer one alternative for each kind."""
     kinds = {layer: by_name(registry.kinds[layer]) for layer in LAYERS}
     models = [kind.config_model for layer in LAYERS for kind in kinds[layer]]
-    unique = list(dict.fromkeys([ConfigFile, BlockHead, *models]))
+    unique: list[type[BaseModel]] = list(dict.fromkeys([ConfigFile, BlockHead, *models]))
     refs, defs = models_json_schema(
         [(model, "validation") for model in unique],
         ref_template=_REF,
@@ -27,7 +31,7 @@ def json_schema(registry: Registry) -> dict[str, Any]:
     )
     definitions: dict[str, Any] = defs.get("$defs", {})
 
-    def resolve(model: type) -> dict[str, Any]:
+    def resolve(model: type[BaseModel]) -> dict[str, Any]:
         ref = refs[(model, "validation")]["$ref"]
         return dict(definitions[ref.rsplit("/", 1)[1]])
 

@@ -6,7 +6,6 @@ Every fault found on the way is reported at once, with file, line and column.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
@@ -20,6 +19,8 @@ from infera.errors import ConfigError, did_you_mean
 from infera.kernel.registry import KERNEL_KEYS, LAYERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from infera.kernel.registry import Kind, Registry
 
 M = TypeVar("M", bound=BaseModel)
@@ -61,8 +62,8 @@ def load(
 ) -> NodeConfig:
     """Load a file (`Path`) or YAML text (`str`). Raises `ConfigError` with every problem.
 
-    `overrides` replace values before validation, as `{("chains", 0, "rpc"): url}`; those whose parent does not exist
-    are ignored. `home` beats INFERA_HOME, which beats the file.
+    `overrides` replace values before validation, as `{("chains", 0, "rpc"): url}`; those whose
+    parent does not exist are ignored. `home` beats INFERA_HOME, which beats the file.
     """
     if isinstance(source, Path):
         document, base = read(source), source.resolve().parent
@@ -97,14 +98,18 @@ class _Loading:
         layers = {layer: self.layer(layer, raw) for layer, raw in raw_layers.items()}
         if top is None:
             return None
-        place = home or os.environ.get("INFERA_HOME") or top.node.home or f"~/.infera/{top.node.name}"
+        place = (
+            home or os.environ.get("INFERA_HOME") or top.node.home or f"~/.infera/{top.node.name}"
+        )
         folder = Path(place).expanduser().absolute()
         url = top.state.url or Secret(f"sqlite+aiosqlite:///{folder / 'state.db'}")
         return NodeConfig(self.document.file, top.node.name, folder, url, layers)
 
     def layer(self, layer: str, raw: object) -> tuple[Block, ...]:
         if not isinstance(raw, list):
-            self.document.problem((layer,), "must be a list of blocks", hint="start each with `- kind:`")
+            self.document.problem(
+                (layer,), "must be a list of blocks", hint="start each with `- kind:`"
+            )
             return ()
         blocks: list[Block] = []
         names: dict[str, int] = {}
@@ -135,7 +140,10 @@ class _Loading:
         if kind is None:
             hint = self.registry.suggest(layer, head.kind)
             self.document.problem(
-                (*loc, "kind"), f"no {layer[:-1]} of this kind is installed", got=repr(head.kind), hint=hint
+                (*loc, "kind"),
+                f"no {layer[:-1]} of this kind is installed",
+                got=repr(head.kind),
+                hint=hint,
             )
             return None
         own = {k: v for k, v in raw.items() if k not in KERNEL_KEYS}
@@ -168,7 +176,10 @@ class _Loading:
         return made
 
     def note(self, model: type[BaseModel], base: Loc, detail: dict[str, Any]) -> None:
-        """A pydantic error as a problem. Parts of its location that name no place in the file are dropped."""
+        """A pydantic error as a problem.
+
+        Parts of its location that name no place in the file are dropped.
+        """
         loc = base
         raw_loc = cast("Loc", detail["loc"])
         for part in raw_loc:

@@ -1,4 +1,6 @@
-"""How configuration is shown: problems with their source line, the effective configuration with secrets masked."""
+"""How configuration is shown: problems with their source line, the effective configuration with
+secrets masked.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import SecretStr
 
-from infera.errors import ConfigError
 from infera.kernel.registry import LAYERS
 
 if TYPE_CHECKING:
     from infera.config.load import NodeConfig
+    from infera.errors import ConfigError
 
 _WIDTH = 100
 

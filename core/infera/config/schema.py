@@ -1,4 +1,7 @@
-"""The kernel's own part of a configuration file. Blocks stay raw mappings until their `kind` is looked up."""
+"""The kernel's own part of a configuration file.
+
+Blocks stay raw mappings until their `kind` is looked up.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class NodeSettings(BaseModel):
     """What this node calls itself in logs and files."""
 
     home: Annotated[str, Field(min_length=1)] | None = None
-    """Folder of keys and state; `~/.infera/NAME` by default. `--home` and INFERA_HOME come first."""
+    """Folder of keys and state; `~/.infera/NAME` by default. `--home` and INFERA_HOME win."""
 
 
 class StateSettings(BaseModel):

@@ -13,9 +13,11 @@ from infera.config.document import Reference
 
 
 class Secret(SecretStr):
-    """A string that a block may give as `${env:NAME}` or `${file:PATH}` (relative to the configuration file).
+    """A string that a block may give as `${env:NAME}` or `${file:PATH}` (relative to the
+    configuration file).
 
-    The only type of field in which such references are resolved. `get_secret_value()` returns the string.
+    The only type of field in which such references are resolved. `get_secret_value()` returns the
+    string.
     """
 
     @classmethod

@@ -1,4 +1,7 @@
-"""The configuration files that come with INFERA: `configs/` of a checkout, packaged as `infera/configs`."""
+"""The configuration files that come with INFERA:
+
+`configs/` of a checkout, packaged as `infera/configs`.
+"""
 
 from __future__ import annotations
 

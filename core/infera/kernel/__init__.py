@@ -1,1 +1,4 @@
-"""The kernel: loads plugins, composes a node from a configuration and runs it. Nothing here is for plugins to import."""
+"""The kernel: loads plugins, composes a node from a configuration and runs it.
+
+Nothing here is for plugins to import.
+"""

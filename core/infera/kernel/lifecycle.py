@@ -1,22 +1,20 @@
 """Starts components one after another and stops them in reverse.
 
-Each component runs in a task group of its own, all on one exit stack. A component that fails after its start does not
-cancel the others at once: it asks the node to stop, and the node stops in order.
+Each component runs in a task group of its own, all on one exit stack. A component that fails
+after its start does not cancel the others at once: it asks the node to stop, and the node stops
+in order.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from infera.abc import Component
-from infera.bus import EventBus
 from infera.errors import (
     ChainUnavailableError,
     InferaError,
@@ -25,6 +23,13 @@ from infera.errors import (
     TransientError,
 )
 from infera.events import ComponentFailed, ComponentStarted, ComponentStopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+    from infera.abc import Component
+    from infera.bus import EventBus
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +43,7 @@ def backoff(attempt: int) -> float:
     return float(min(30.0, 0.5 * 2 ** min(attempt - 1, 10)))
 
 
-class StopRequested(Exception):  # noqa: N818 - no error: it ends a start that nobody waits for any more
+class StopRequested(Exception):  # noqa: N818
     """Raised by `start` when the node was asked to stop meanwhile."""
 
 
@@ -71,7 +76,9 @@ class _Status(TaskStatus[None]):
 
 
 class Lifecycle:
-    """Use as `async with Lifecycle(bus) as life`, then `await life.start(slot)` each and `await life.wait()`."""
+    """Use as `async with Lifecycle(bus) as life`, then `await life.start(slot)` each and `await
+    life.wait()`.
+    """
 
     def __init__(
         self,
@@ -98,7 +105,7 @@ class Lifecycle:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Not told to the stack: a task group told of an error would cancel its component before its turn.
+        # The stack is not told of the error: its task groups would not wait for each other's turn.
         await self._stack.aclose()
         if self._failure is not None and error is None:
             raise self._failure
@@ -110,13 +117,14 @@ class Lifecycle:
         """
         if self._stopping.is_set():
             self._raise_stop()
-        # The group stays on the stack even if the start fails: a component may leave tasks to wind down.
+        # The group stays on the stack even if the start fails: a component may leave tasks to
+        # wind down.
         group = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(group.cancel_scope.cancel)
         try:
-            with anyio.CancelScope() as self._starting:
+            with anyio.CancelScope() as scope:
+                self._starting = scope
                 await self._start(slot, group)
-                return True
         except Exception as error:
             error.add_note(f"while starting {slot}")
             if not slot.optional or not isinstance(error, InferaError):
@@ -126,7 +134,9 @@ class Lifecycle:
             return False
         finally:
             self._starting = None
-        self._raise_stop()
+        if scope.cancelled_caught:
+            self._raise_stop()
+        return True
 
     async def wait(self) -> None:
         """Until somebody asks for a stop; raises the failure if a component asked by failing."""
@@ -148,7 +158,9 @@ class Lifecycle:
             raise NeedsOperatorError(
                 f"{slot} was not ready after {self._start_timeout_s:g} s",
                 code="component_start_timeout",
-                hint=f"last error: {last[-1].message}" if last else "its log may say what it waits for",
+                hint=f"last error: {last[-1].message}"
+                if last
+                else "its log may say what it waits for",
             )
 
     async def _supervise(
@@ -208,12 +220,14 @@ class Lifecycle:
             self._failure = error
         self.stop()
 
-    def _raise_stop(self) -> None:
+    def _raise_stop(self) -> NoReturn:
         raise self._failure if self._failure is not None else StopRequested
 
 
 def cause(error: Exception) -> Exception:
-    """What a component's own task groups wrapped: the one error that decides, or the group if a bug is in it."""
+    """What a component's own task groups wrapped: the one error that decides, or the group if a
+    bug is in it.
+    """
     if not isinstance(error, ExceptionGroup):
         return error
     leaves = list(_leaves(error))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from infera.errors import NeedsOperatorError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
 
 try:
     import fcntl

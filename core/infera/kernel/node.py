@@ -6,9 +6,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -17,26 +16,21 @@ from infera.abc import Chain, Component, Engine, Front, Role, Verifier
 from infera.bus import EventBus
 from infera.context import Context
 from infera.errors import InferaError, PermanentError, PluginError
-from infera.events import ComponentFailed
+from infera.events import ComponentFailed, NodeStarted
 from infera.kernel.lifecycle import START_TIMEOUT_S, Lifecycle, Slot, StopRequested, backoff
 from infera.kernel.registry import LAYERS, location
 from infera.keys import KeyStore
-
-try:
-    from infera.state import State
-except ImportError:
-    class State(Component):
-        def __init__(self, url): pass
-        async def serve(self, *, task_status):
-            task_status.started(); await anyio.sleep_forever()
+from infera.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
     from infera.config import Block, NodeConfig
     from infera.kernel.plugins import Plugins
 
 _log = logging.getLogger(__name__)
 
-_BASES: dict[str, type[Component]] = {
+_BASES: dict[str, Any] = {
     "chains": Chain,
     "verifiers": Verifier,
     "engines": Engine,
@@ -46,7 +40,9 @@ _BASES: dict[str, type[Component]] = {
 
 
 class Node:
-    """`async with Node(config, plugins)` starts every layer after the one below it, and stops them in reverse."""
+    """`async with Node(config, plugins)` starts every layer after the one below it, and stops
+    them in reverse.
+    """
 
     def __init__(
         self,
@@ -61,7 +57,6 @@ class Node:
         self.bus = bus or EventBus()
         self.plugins = plugins
         self.components: list[Component] = []
-        self.started = anyio.Event()
         self.lifecycle = Lifecycle(self.bus, start_timeout_s=start_timeout_s, backoff=backoff)
         self.state = State(config.state_url.get_secret_value())
         self.context = Context(
@@ -75,17 +70,20 @@ class Node:
         )
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Node]:
-        """The started node. Leaving stops it in order; raises what made it fail, or `StopRequested` on a stop."""
+    async def running(self, layers: Sequence[str] = LAYERS) -> AsyncIterator[Node]:
+        """The started node, or only its lowest `layers`. Leaving stops it in order.
+
+        Raises what made it fail, or `StopRequested` if it was asked to stop before it was up.
+        """
         make_home(self.config)
         async with self.lifecycle:
             await self.lifecycle.start(Slot(self.state, "state", "state", "infera"))
-            for layer in LAYERS:
+            for layer in layers:
                 built = [(block, self._build(layer, block)) for block in self.config.layers[layer]]
                 for block, component in built:
                     if component is not None:
                         await self._start(layer, block, component)
-            self.started.set()
+            self.bus.publish(NodeStarted(self.config.name))
             yield self
 
     async def wait(self) -> None:
@@ -100,7 +98,7 @@ class Node:
         """Call the plugin's factory. None: an optional component that cannot be built."""
         kind = block.kind
         try:
-            component = kind.factory(block.config, self.context)
+            component: Component = kind.factory(block.config, self.context)
         except InferaError as error:
             error.add_note(f"while building {_label(layer, block)}")
             if not block.optional:
@@ -111,11 +109,11 @@ class Node:
         except Exception as error:
             error.add_note(f"while building {_label(layer, block)}")
             raise
-        base = _BASES[layer]
+        base: type = _BASES[layer]
         if not isinstance(component, base):
             raise PluginError(
-                f"plugin {kind.plugin!r} ({location(kind.factory)}): the factory of {kind.kind!r} made a"
-                f" {type(component).__name__}",
+                f"plugin {kind.plugin!r} ({location(kind.factory)}): the factory of {kind.kind!r}"
+                f" made a {type(component).__name__}",
                 hint=f"return an infera.abc.{base.__name__}",
             )
         component.name = block.name
@@ -124,7 +122,7 @@ class Node:
     async def _start(self, layer: str, block: Block, component: Component) -> None:
         if isinstance(component, Verifier) and component.tier in self.context.verifiers:
             raise PermanentError(
-                f"{_label(layer, block)}: tier {component.tier.name.lower()} has a verifier already",
+                f"{_label(layer, block)}: tier {component.tier.name.lower()} has a verifier",
                 hint="keep one block a tier under `verifiers:`",
             )
         slot = Slot(component, layer[:-1], block.name, block.kind.plugin, block.optional)
@@ -159,7 +157,8 @@ async def run_node(
 ) -> None:
     """Run a node until SIGINT or SIGTERM (orderly), or until it fails. A second signal aborts.
 
-    `companion` runs beside the node from before its start until after its stop; an error in it stops the node.
+    `companion` runs beside the node from before its start until after its stop; an error in it
+    stops the node.
     """
     failures: list[Exception] = []
 

@@ -1,8 +1,8 @@
 """Loads plugins and calls their hooks: the only module that deals with pluggy's manager.
 
-The rest of the kernel sees typed methods. What pluggy lets pass in silence is refused here, with the plugin's name and
-the place in its source: coroutine hooks (pluggy would hand out the coroutine), names that are no hook, and plugins
-without any hook.
+The rest of the kernel sees typed methods. What pluggy lets pass in silence is refused here, with
+the plugin's name and the place in its source: coroutine hooks (pluggy would hand out the
+coroutine), names that are no hook, and plugins without any hook.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -26,13 +25,17 @@ from infera.kernel.registry import LAYERS, Kind, MissingPlugin, Registry, locati
 from infera.types import Tier
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from infera.types import Address, JobRequest
 
 _HOOKS = tuple(sorted(name for name in vars(hookspecs) if name.startswith("infera_")))
 
 
 class _HookManager(pluggy.PluginManager):
-    """pluggy's manager, stricter: every fault is a `PluginError` that says who, where and what to do."""
+    """pluggy's manager, stricter: every fault is a `PluginError` that says who, where and what to
+    do.
+    """
 
     def __init__(self) -> None:
         super().__init__("infera")
@@ -44,11 +47,15 @@ class _HookManager(pluggy.PluginManager):
         who = f"plugin {self._naming!r} ({location(function)})"
         if opts is None:
             if name in _HOOKS and inspect.isroutine(function):
-                raise PluginError(f"{who}: {name} is not marked as a hook", hint="put @hookimpl above it")
+                raise PluginError(
+                    f"{who}: {name} is not marked as a hook", hint="put @hookimpl above it"
+                )
             return None
         hook = opts.get("specname") or name
         if hook not in _HOOKS and not opts.get("optionalhook"):
-            raise PluginError(f"{who}: {hook} is no hook of INFERA", hint=did_you_mean(hook, _HOOKS))
+            raise PluginError(
+                f"{who}: {hook} is no hook of INFERA", hint=did_you_mean(hook, _HOOKS)
+            )
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise PluginError(
                 f"{who}: {name} is `async def`, but hooks are synchronous",
@@ -63,7 +70,8 @@ class _HookManager(pluggy.PluginManager):
         try:
             registered = super().register(plugin, name)
         except pluggy.PluginValidationError as error:
-            # pluggy has half-registered the plugin by now; the manager is thrown away with this error.
+            # pluggy has half-registered the plugin by now; the manager is thrown away with this
+            # error.
             raise PluginError(
                 f"plugin {self._naming!r} ({location(plugin)}): {str(error).splitlines()[-1]}",
                 hint="the parameters a hook may take are in infera/hookspecs.py",
@@ -92,7 +100,9 @@ class PluginInfo:
 class Plugins:
     """The loaded plugins behind one typed method per use."""
 
-    def __init__(self, loaded: Sequence[tuple[str, object, str]], missing: Sequence[MissingPlugin]) -> None:
+    def __init__(
+        self, loaded: Sequence[tuple[str, object, str]], missing: Sequence[MissingPlugin]
+    ) -> None:
         guard = _HookManager()
         for name, plugin, _ in loaded:
             guard.register(plugin, name)
@@ -124,7 +134,7 @@ class Plugins:
         choice = self._pm.hook.infera_pick_provider(request=request, candidates=candidates)
         if choice is not None and choice not in {c.provider for c in candidates}:
             raise PluginError(
-                f"infera_pick_provider of {self._askers('infera_pick_provider')} returned {choice!r}",
+                f"infera_pick_provider of {self._askers('infera_pick_provider')} chose {choice!r}",
                 hint="return the `provider` of one of the candidates, or None",
             )
         return choice  # type: ignore[no-any-return]
@@ -155,7 +165,9 @@ class Plugins:
         return registry
 
     def _implementations(self, hook: str) -> list[tuple[str, Callable[..., Any]]]:
-        """(plugin, function) in load order; called one by one, so that each registration has an owner."""
+        """(plugin, function) in load order; called one by one, so that each registration has an
+        owner.
+        """
         caller: pluggy.HookCaller = getattr(self._pm.hook, hook)
         order = [info.name for info in self.infos]
         found = [(impl.plugin_name, _accepting(impl)) for impl in caller.get_hookimpls()]
@@ -170,8 +182,8 @@ def load_plugins(
 ) -> Plugins:
     """Import and register every installed plugin, and `extra` ones given as (name, object).
 
-    `only`, by default the environment variable INFERA_PLUGINS, is a comma-separated list of the entry points to load;
-    an empty one loads none.
+    `only`, by default the environment variable INFERA_PLUGINS, is a comma-separated list of the
+    entry points to load; an empty one loads none.
     """
     loaded: list[tuple[str, object, str]] = [(name, plugin, "") for name, plugin in extra]
     missing: list[MissingPlugin] = []
@@ -210,7 +222,9 @@ def _entry_points(only: str | None) -> list[metadata.EntryPoint]:
 
 
 def _extra_for(point: metadata.EntryPoint, error: ImportError) -> str:
-    """The extra that brings the missing module: the entry point's own, else the one whose requirements name it."""
+    """The extra that brings the missing module: the entry point's own, else the one whose
+    requirements name it.
+    """
     if point.extras:
         return point.extras[0]
     module = (error.name or "").partition(".")[0].replace("_", "-").lower()
@@ -236,8 +250,13 @@ def _manifest(pm: _HookManager, name: str) -> Manifest:
 
 
 def _load_order(manifests: dict[str, Manifest], missing: Sequence[MissingPlugin]) -> list[str]:
-    """Plugins after those they require; among equals by name. `requires` may name entry point or manifest."""
-    known = {manifest.name: name for name, manifest in manifests.items()} | {n: n for n in manifests}
+    """Plugins after those they require; among equals by name.
+
+    `requires` may name entry point or manifest.
+    """
+    known = {manifest.name: name for name, manifest in manifests.items()} | {
+        n: n for n in manifests
+    }
     absent = {m.name: m for m in missing}
     order: list[str] = []
 
@@ -265,7 +284,8 @@ def _load_order(manifests: dict[str, Manifest], missing: Sequence[MissingPlugin]
 
 def _accepting(impl: Any) -> Callable[..., Any]:
     """The implementation as a function of all the hook's arguments: it may declare fewer."""
-    return impl.function if impl.argnames else (lambda *_: impl.function())  # type: ignore[no-any-return]
+    function: Callable[..., Any] = impl.function
+    return function if impl.argnames else lambda *_: function()
 
 
 def _call(plugin: str, function: Callable[..., Any], *args: Any) -> Any:
@@ -274,7 +294,9 @@ def _call(plugin: str, function: Callable[..., Any], *args: Any) -> Any:
     except InferaError:
         raise
     except TypeError as error:
-        error.add_note(f"in plugin {plugin!r} ({location(function)}); register(kind, factory, config_model)")
+        error.add_note(
+            f"in plugin {plugin!r} ({location(function)}); register(kind, factory, config_model)"
+        )
         raise
     except Exception as error:
         error.add_note(f"in plugin {plugin!r} ({location(function)})")

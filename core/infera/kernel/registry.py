@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from pydantic import BaseModel
 from infera.errors import PluginError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import click
 
     from infera.abc import Component
@@ -41,7 +42,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class MissingPlugin:
-    """An installed plugin whose module could not be imported; fatal only when one of its kinds is used."""
+    """An installed plugin that could not be imported; fatal only when its kind is used."""
 
     name: str
     reason: str
@@ -84,14 +85,14 @@ class Registry:
 
     def add_kind(self, item: Kind) -> None:
         where = f"plugin {item.plugin!r} ({location(item.factory)})"
-        if not isinstance(item.kind, str) or not _KIND.fullmatch(item.kind):
+        if not _KIND.fullmatch(item.kind):
             raise PluginError(
                 f"{where}: kind {item.kind!r} is not in snake_case", hint="use [a-z][a-z0-9_]*"
             )
         if not callable(item.factory):
             raise PluginError(f"{where}: the factory of {item.kind!r} cannot be called")
-        model = item.config_model
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        model: Any = item.config_model  # whatever the plugin passed
+        if not inspect.isclass(model) or not issubclass(model, BaseModel):
             raise PluginError(
                 f"{where}: the config model of {item.kind!r} is no pydantic model",
                 hint="pass the class itself, not an instance",
@@ -99,7 +100,7 @@ class Registry:
         where = f"plugin {item.plugin!r} ({location(model)})"
         if model.model_config.get("extra") != "forbid" or not model.model_config.get("frozen"):
             raise PluginError(
-                f"{where}: the config model of {item.kind!r} must forbid unknown keys and be frozen",
+                f"{where}: the config model of {item.kind!r} allows unknown keys or is not frozen",
                 hint='add model_config = ConfigDict(extra="forbid", frozen=True)',
             )
         if clash := {"kind", "optional"} & model.model_fields.keys():
