@@ -15,23 +15,18 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coincurve import PrivateKey, PublicKey
+from coincurve import PrivateKey
 
 from infera.errors import NeedsOperatorError, ProtocolError
-from infera.protocol.abi import checksum_address
-from infera_ext import keccak256
+from infera.protocol.signatures import key_address, recover, require_signer
 
 if TYPE_CHECKING:
     from infera.types import Address
 
+__all__ = ["PASSPHRASE_VARIABLE", "KeyStore", "Signer", "recover", "require_signer"]
+
 PASSPHRASE_VARIABLE = "INFERA_KEY_PASSPHRASE"  # noqa: S105 (a name, not a secret)
-_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-_HALF_ORDER = _ORDER // 2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def _address(public: PublicKey) -> Address:
-    return checksum_address(keccak256(public.format(compressed=False)[1:])[12:])
 
 
 class Signer:
@@ -46,7 +41,7 @@ class Signer:
             self._key = PrivateKey(private_key)
         except ValueError:
             raise ProtocolError("not a secp256k1 private key") from None
-        self.address: Address = _address(self._key.public_key)
+        self.address: Address = key_address(self._key.public_key)
 
     @classmethod
     def generate(cls) -> Signer:
@@ -79,36 +74,6 @@ class Signer:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("a Signer is not pickled: its key would leave the process")
-
-
-def recover(digest: bytes, signature: bytes) -> Address:
-    """Who signed.
-
-    `ProtocolError` unless the signature has 65 bytes, v of 27 or 28, a low s, and a point behind
-    it.
-    """
-    if len(digest) != 32:
-        raise ProtocolError("only 32-byte digests are signed")
-    if len(signature) != 65:
-        raise ProtocolError(f"a signature has 65 bytes, not {len(signature)}", code="bad_signature")
-    if signature[64] not in (27, 28):
-        raise ProtocolError("a signature's v is 27 or 28", code="bad_signature")
-    if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
-        raise ProtocolError("the signature's s is high (malleable)", code="bad_signature")
-    try:
-        public = PublicKey.from_signature_and_message(
-            signature[:64] + bytes((signature[64] - 27,)), digest, hasher=None
-        )
-    except Exception:  # libsecp256k1 refuses r or s out of range with a bare Exception
-        raise ProtocolError("the signature recovers to no key", code="bad_signature") from None
-    return _address(public)
-
-
-def require_signer(digest: bytes, signature: bytes, expected: Address, what: str) -> None:
-    """`ProtocolError` unless `expected` signed `digest`; `what` names the message."""
-    signer = recover(digest, signature)
-    if signer != expected:
-        raise ProtocolError(f"{what} is signed by {signer}, not {expected}", code="bad_signature")
 
 
 class KeyStore:

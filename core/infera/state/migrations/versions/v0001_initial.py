@@ -41,8 +41,8 @@ def upgrade() -> None:
         sa.Column("registered_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("digest", name="pk_grants"),
-        sa.UniqueConstraint("key_hash", name="uq_grants_key_hash"),
     )
+    op.create_index("ix_grants_key_hash", "grants", ["key_hash"], unique=False)
     op.create_index("ix_grants_account", "grants", ["account"], unique=False)
     op.create_table(
         "jobs",
@@ -121,6 +121,7 @@ def upgrade() -> None:
         sa.Column("ticket_signature", sa.LargeBinary(), nullable=False),
         sa.Column("receipt", sa.Text(), nullable=False, comment="JobReceipt JSON"),
         sa.Column("receipt_signature", sa.LargeBinary(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False, comment="the answer, until the router has it"),
         sa.Column("cost", sa.BigInteger(), nullable=False),
         sa.Column("net", sa.BigInteger(), nullable=False),
         sa.Column("completed_at", sa.BigInteger(), nullable=False),
