@@ -196,7 +196,9 @@ class Ledger:
         balance = state.get_balance(sender)  # type: ignore[arg-type]
         cost = tx.value + tx.gas * tx.max_fee_per_gas
         if balance < cost:
-            raise RpcError(f"insufficient funds for gas * price + value: have {balance} want {cost}")
+            raise RpcError(
+                f"insufficient funds for gas * price + value: have {balance} want {cost}"
+            )
 
     def _of(self, sender: bytes) -> list[Waiting]:
         return [w for w in self.pool.values() if w.sender == sender]
@@ -268,7 +270,9 @@ class Ledger:
                     continue
                 snapshot = state.snapshot()
                 try:
-                    receipt, computation = vm.apply_transaction(header.copy(gas_used=cumulative), tx)
+                    receipt, computation = vm.apply_transaction(
+                        header.copy(gas_used=cumulative), tx
+                    )
                 except ValidationError as e:
                     log.warning("dropped transaction 0x%s: %s", waiting.hash.hex(), e)
                     state.revert(snapshot)
@@ -390,5 +394,3 @@ def _logs(tx: StoredTx, receipt: Any, first: int) -> Sequence[StoredLog]:
         )
         for i, entry in enumerate(receipt.logs)
     ]
-
-

@@ -63,7 +63,9 @@ class EmbeddedNode:
     async def connect(self) -> None:
         """Open the chain file, or make it."""
         if self._ledger is None:
-            self._ledger = await self._in_thread(self._open)
+            async with self._mining:
+                if self._ledger is None:
+                    self._ledger = await self._in_thread(self._open)
 
     async def disconnect(self) -> None:
         """Mine what waits and close the file."""
@@ -81,7 +83,9 @@ class EmbeddedNode:
             while self.ledger.pool:
                 before = len(self.ledger.pool)
                 await self._in_thread(self.ledger.mine)
-                if len(self.ledger.pool) == before:  # only transactions with a gap before them are left
+                if (
+                    len(self.ledger.pool) == before
+                ):  # only transactions with a gap before them are left
                     return
 
     async def tick(self) -> None:
@@ -184,7 +188,9 @@ class EmbeddedNode:
                     await self._in_thread(self.ledger.mine)
         return await self._block(self._number(block), full)
 
-    async def _eth_getBlockByHash(self, block_hash: str, full: bool = False) -> dict[str, Any] | None:  # noqa: N802
+    async def _eth_getBlockByHash(
+        self, block_hash: str, full: bool = False
+    ) -> dict[str, Any] | None:  # noqa: N802
         number = await self._in_thread(lambda: self.ledger.store.number_of(_bytes(block_hash)))
         return None if number is None else await self._block(number, full)
 
@@ -194,7 +200,11 @@ class EmbeddedNode:
             if header is None:
                 return None
             txs = self.ledger.store.txs(number)
-            listed = [render.transaction(t, header.hash) for t in txs] if full else [render.data(t.hash) for t in txs]
+            listed = (
+                [render.transaction(t, header.hash) for t in txs]
+                if full
+                else [render.data(t.hash) for t in txs]
+            )
             return render.block(header, listed, len(rlp.encode(header, PragueBlockHeader)))
 
         return await self._in_thread(read)
@@ -253,10 +263,14 @@ class EmbeddedNode:
         return render.data(value.to_bytes(32, "big"))
 
     async def _eth_call(self, tx: dict[str, Any], block: Any = "latest", *_: Any) -> str:
-        return render.data(await self._in_thread(lambda: self.ledger.call(_call(tx), self._number(block))))
+        return render.data(
+            await self._in_thread(lambda: self.ledger.call(_call(tx), self._number(block)))
+        )
 
     async def _eth_estimateGas(self, tx: dict[str, Any], block: Any = "latest", *_: Any) -> str:  # noqa: N802
-        return hex(await self._in_thread(lambda: self.ledger.estimate(_call(tx), self._number(block))))
+        return hex(
+            await self._in_thread(lambda: self.ledger.estimate(_call(tx), self._number(block)))
+        )
 
     async def _eth_getLogs(self, query: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: N802
         def read() -> list[dict[str, Any]]:
@@ -317,7 +331,11 @@ class EmbeddedNode:
 
 
 def _bytes(value: str | bytes) -> bytes:
-    return bytes(value) if isinstance(value, bytes | bytearray) else bytes.fromhex(value.removeprefix("0x"))
+    return (
+        bytes(value)
+        if isinstance(value, bytes | bytearray)
+        else bytes.fromhex(value.removeprefix("0x"))
+    )
 
 
 def _address(value: str | bytes) -> Any:

@@ -86,7 +86,10 @@ def waiting(tx: SignedTransactionAPI, sender: bytes) -> dict[str, Any]:
     if kind:
         shown["yParity"] = hex(tx.y_parity)
         shown["accessList"] = [
-            {"address": to_checksum_address(a), "storageKeys": [data(k.to_bytes(32, "big")) for k in keys]}
+            {
+                "address": to_checksum_address(a),
+                "storageKeys": [data(k.to_bytes(32, "big")) for k in keys],
+            }
             for a, keys in tx.access_list
         ]
     if kind >= 2:

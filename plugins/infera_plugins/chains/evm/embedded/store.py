@@ -146,7 +146,12 @@ class ChainStore(BaseAtomicDB):
         self._fresh.clear()
 
     def commit(
-        self, number: int, block_hash: bytes, header: bytes, txs: Sequence[StoredTx], logs: Sequence[StoredLog]
+        self,
+        number: int,
+        block_hash: bytes,
+        header: bytes,
+        txs: Sequence[StoredTx],
+        logs: Sequence[StoredLog],
     ) -> None:
         """Put one block with everything it brought into the file, or nothing of it."""
         db = self._db
@@ -225,7 +230,9 @@ class ChainStore(BaseAtomicDB):
 
     def logs_of(self, tx_hash: bytes) -> list[StoredLog]:
         """A transaction's logs in order."""
-        rows = self._db.execute("SELECT * FROM log WHERE tx = ? ORDER BY block, position", (tx_hash,))
+        rows = self._db.execute(
+            "SELECT * FROM log WHERE tx = ? ORDER BY block, position", (tx_hash,)
+        )
         return [_log(row) for row in rows]
 
     def logs(self, wanted: LogFilter) -> list[StoredLog]:

@@ -1,0 +1,120 @@
+"""What a `kind: evm` block under `chains:` may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from infera.protocol.abi import parse_address
+
+CONTRACTS = ("INFR", "USDC", "StakeRegistry", "JobRegistry", "PaymentVault")
+
+
+class Stake(BaseModel):
+    """Whole INFR an operator needs at least, by role. Used when the contracts are deployed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000
+    router: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    validator: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+
+
+class Funds(BaseModel):
+    """Play money for one key of this node, on development chains only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    eth: Annotated[float, Field(ge=0, le=1_000_000)] = 100.0
+    infr: Annotated[int, Field(ge=0, le=100_000_000)] = 1_000_000
+    usdc: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10_000
+
+
+class EvmConfig(BaseModel):
+    """A settlement chain: inside this process, or behind an RPC."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rpc: str = "embedded"
+    """`embedded`, or the URL of a node: http(s)://, ws(s)://, ipc:///path or a path that ends in .ipc."""
+
+    chain_id: Annotated[int, Field(ge=1, le=2**53)] | None = None
+    """Refuse to start on any other chain. The embedded chain takes this number (31337 by default)."""
+
+    deploy: bool | None = None
+    """Deploy the contracts if `contracts` is `auto` and this home knows none. By default on the embedded chain only."""
+
+    contracts: Literal["auto"] | dict[str, str] = "auto"
+    """Addresses of INFR, USDC, StakeRegistry, JobRegistry and PaymentVault; `auto` reads the home's contracts.json."""
+
+    from_block: Annotated[int, Field(ge=0)] = 0
+    """First block that can hold events of the contracts; known by itself for contracts this node deployed."""
+
+    deployer: str = "deployer"
+    """Key that deploys and then governs the contracts; made if it does not exist."""
+
+    fund: dict[str, Funds] = {}
+    """Keys of this node that get play money, by name; `*` stands for every key there is at start. Keys named here are made."""
+
+    challenge_window_s: Annotated[int, Field(ge=1, le=86_400)] = 90
+    """How long a batch can be challenged. Used when the contracts are deployed."""
+
+    thaw_period_s: Annotated[int, Field(ge=2, le=2_592_000)] = 3_600
+    """How long unlocked money still answers for debits; longer than the challenge window. Used on deployment."""
+
+    unbonding_period_s: Annotated[int, Field(ge=1, le=7_776_000)] = 604_800
+    """How long unbonded stake still answers for slashing. Used on deployment."""
+
+    minimum_stake: Stake = Stake()
+    """Stake an operator needs at least. Used on deployment."""
+
+    block_interval_s: Annotated[float, Field(gt=0, le=60)] = 2.0
+    """Seconds between idle blocks of the embedded chain."""
+
+    confirmations: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """Blocks that must follow before a transaction or an event counts."""
+
+    poll_interval_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """How often the node is asked for news."""
+
+    request_timeout_s: Annotated[float, Field(gt=0, le=300)] = 20.0
+    """How long the node may take for one answer."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the chain runs inside this process."""
+        return self.rpc == "embedded"
+
+    @property
+    def may_deploy(self) -> bool:
+        """Whether missing contracts are deployed."""
+        return self.embedded if self.deploy is None else self.deploy
+
+    @model_validator(mode="after")
+    def _check(self) -> EvmConfig:
+        if not self.embedded:
+            scheme = self.rpc.partition("://")[0]
+            if scheme not in ("http", "https", "ws", "wss", "ipc") and not self.rpc.endswith(
+                ".ipc"
+            ):
+                raise ValueError(
+                    "rpc: `embedded`, http(s)://, ws(s)://, ipc:// or a path ending in .ipc"
+                )
+        if self.thaw_period_s <= self.challenge_window_s:
+            raise ValueError("thaw_period_s must be longer than challenge_window_s")
+        if self.contracts != "auto":
+            missing = [name for name in CONTRACTS if name not in self.contracts]
+            unknown = [name for name in self.contracts if name not in CONTRACTS]
+            if missing or unknown:
+                raise ValueError(
+                    f"contracts: names {', '.join(CONTRACTS)}"
+                    + (f"; missing {', '.join(missing)}" if missing else "")
+                    + (f"; unknown {', '.join(unknown)}" if unknown else "")
+                )
+            for name, address in self.contracts.items():
+                try:
+                    parse_address(address)
+                except Exception as e:
+                    raise ValueError(f"contracts: {name}: {e}") from e
+        return self

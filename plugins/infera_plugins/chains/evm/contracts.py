@@ -1,0 +1,230 @@
+"""The contracts' ABIs at work: encode calls, decode results, events and typed reverts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+
+from infera.protocol.abi import checksum_address
+from infera.types import Address, ChainEvent, ChainPosition
+from infera_ext import keccak256
+
+from .rpc import unhex
+
+PROTOCOL = ("StakeRegistry", "JobRegistry", "PaymentVault")
+TOKENS = ("INFR", "USDC")
+_FILES = {"USDC": "DevUSDC", "Proxy": "ERC1967Proxy"}
+_PANICS = {
+    0x01: "assertion", 0x11: "arithmetic overflow", 0x12: "division by zero", 0x21: "unknown enum value",
+    0x31: "pop of an empty array", 0x32: "index out of bounds", 0x41: "out of memory",
+}  # fmt: skip
+
+
+def abi_type(item: Mapping[str, Any]) -> str:
+    """Canonical type of an ABI parameter, tuples spelled out."""
+    kind: str = item["type"]
+    if not kind.startswith("tuple"):
+        return kind
+    inner = ",".join(abi_type(c) for c in item["components"])
+    return f"({inner}){kind.removeprefix('tuple')}"
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as tuples, all the way down."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return tuple(_plain(getattr(value, f.name)) for f in fields(value))
+    if isinstance(value, list | tuple):
+        return tuple(_plain(v) for v in value)
+    return value
+
+
+def _shown(item: Mapping[str, Any], value: Any) -> Any:
+    """A decoded value the way `ChainEvent` promises: addresses checksummed, tuples as dicts by name."""
+    kind: str = item["type"]
+    if kind.endswith("]"):
+        inner = {**item, "type": kind[: kind.rindex("[")]}
+        return tuple(_shown(inner, v) for v in value)
+    if kind == "tuple":
+        return {c["name"]: _shown(c, v) for c, v in zip(item["components"], value, strict=True)}
+    if kind == "address":
+        return checksum_address(bytes.fromhex(value[2:]))
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function of a contract."""
+
+    name: str
+    selector: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[Mapping[str, Any], ...]
+
+    def call(self, *args: Any) -> bytes:
+        """Calldata."""
+        return self.selector + encode(self.inputs, _plain(args))
+
+    def result(self, data: bytes) -> Any:
+        """What a call returned: one value, or a tuple of them."""
+        values = decode([abi_type(o) for o in self.outputs], data)
+        shown = tuple(_shown(o, v) for o, v in zip(self.outputs, values, strict=True))
+        return shown[0] if len(shown) == 1 else shown
+
+
+@dataclass(frozen=True, slots=True)
+class EventAbi:
+    """One event of a contract."""
+
+    name: str
+    topic: bytes
+    indexed: tuple[Mapping[str, Any], ...]
+    plain: tuple[Mapping[str, Any], ...]
+    order: tuple[str, ...]
+
+    def args(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
+        """The arguments by name, in the order of the declaration."""
+        found: dict[str, Any] = {}
+        for item, topic in zip(self.indexed, topics[1:], strict=True):
+            simple = not (
+                item["type"].endswith("]") or item["type"] in ("string", "bytes", "tuple")
+            )
+            found[item["name"]] = (
+                _shown(item, decode([item["type"]], topic)[0]) if simple else topic
+            )
+        values = decode([abi_type(p) for p in self.plain], data)
+        found.update({p["name"]: _shown(p, v) for p, v in zip(self.plain, values, strict=True)})
+        return {name: found[name] for name in self.order}
+
+
+class Interface:
+    """A compiled contract: its ABI and creation code."""
+
+    def __init__(self, name: str, artifact: Mapping[str, Any]) -> None:
+        self.name = name
+        self.bytecode = unhex(artifact["bytecode"])
+        self.functions: dict[str, Function] = {}
+        self.events: dict[bytes, EventAbi] = {}
+        self.errors: dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]] = {}
+        self._constructor: tuple[str, ...] = ()
+        for item in artifact["abi"]:
+            kind, inputs = item["type"], tuple(item.get("inputs", ()))
+            types = tuple(abi_type(i) for i in inputs)
+            if kind == "constructor":
+                self._constructor = types
+                continue
+            if "name" not in item:
+                continue
+            signature = keccak256(f"{item['name']}({','.join(types)})".encode())
+            if kind == "function":
+                self.functions[item["name"]] = Function(
+                    item["name"], signature[:4], types, tuple(item["outputs"])
+                )
+            elif kind == "error":
+                self.errors[signature[:4]] = (item["name"], inputs)
+            elif kind == "event" and not item.get("anonymous"):
+                self.events[signature] = EventAbi(
+                    item["name"],
+                    signature,
+                    tuple(i for i in inputs if i["indexed"]),
+                    tuple(i for i in inputs if not i["indexed"]),
+                    tuple(i["name"] for i in inputs),
+                )
+
+    def creation(self, *args: Any) -> bytes:
+        """Creation code with constructor arguments."""
+        return self.bytecode + encode(self._constructor, _plain(args))
+
+    def event(self, name: str) -> EventAbi:
+        """An event by name."""
+        return next(e for e in self.events.values() if e.name == name)
+
+
+@cache
+def interface(name: str) -> Interface:
+    """The named contract's interface, from the artifacts shipped with the plugin."""
+    path = files(__package__).joinpath("artifacts", f"{_FILES.get(name, name)}.json")
+    return Interface(name, json.loads(path.read_text("utf-8")))
+
+
+@cache
+def _errors() -> dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]]:
+    known: dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]] = {}
+    for name in (*PROTOCOL, *TOKENS, "Proxy"):
+        known.update(interface(name).errors)
+    return known
+
+
+def describe_revert(data: bytes) -> str | None:
+    """A revert's name and arguments, `PaymentVault_InsufficientFree(0x…, 5, 3)`, or None if it is unknown or empty."""
+    selector, body = data[:4], data[4:]
+    try:
+        if selector == bytes.fromhex("08c379a0"):
+            return f"Error({decode(['string'], body)[0]!r})"
+        if selector == bytes.fromhex("4e487b71"):
+            code = decode(["uint256"], body)[0]
+            return f"Panic({_PANICS.get(code, hex(code))})"
+        if selector in _errors():
+            name, inputs = _errors()[selector]
+            values = decode([abi_type(i) for i in inputs], body)
+            shown = (_shown(i, v) for i, v in zip(inputs, values, strict=True))
+            return f"{name}({', '.join(_word(v) for v in shown)})"
+    except (DecodingError, UnicodeDecodeError):
+        return None
+    return f"0x{data.hex()}" if data else None
+
+
+def _word(value: Any) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+class Book:
+    """Which contract stands at which address, and what its logs mean."""
+
+    def __init__(self, addresses: Mapping[str, Address]) -> None:
+        self.addresses = dict(addresses)
+        self._names = {address.lower(): name for name, address in addresses.items()}
+
+    def filter(self, names: Sequence[str]) -> tuple[list[Address], list[str]]:
+        """(addresses, first topics) of an `eth_getLogs` for events with these names; no names: all of the protocol's."""
+        if not names:
+            return [self.addresses[c] for c in PROTOCOL if c in self.addresses], []
+        addresses, topics = [], []
+        for contract, address in self.addresses.items():
+            hits = [e for e in interface(contract).events.values() if e.name in names]
+            if hits:
+                addresses.append(address)
+                topics.extend("0x" + e.topic.hex() for e in hits)
+        missing = set(names) - {
+            e.name for c in self.addresses for e in interface(c).events.values()
+        }
+        if missing:
+            raise ValueError(f"no contract has an event named {', '.join(sorted(missing))}")
+        return addresses, sorted(set(topics))
+
+    def event(self, log: Mapping[str, Any]) -> ChainEvent | None:
+        """A log as an event; None if no contract here declares it."""
+        contract = self._names.get(log["address"].lower())
+        topics = [unhex(t) for t in log["topics"]]
+        known = interface(contract).events.get(topics[0]) if contract and topics else None
+        if contract is None or known is None:
+            return None
+        return ChainEvent(
+            contract, known.name, known.args(topics, unhex(log["data"])), position(log)
+        )
+
+
+def position(log: Mapping[str, Any]) -> ChainPosition:
+    """Where a log sits."""
+    return ChainPosition(
+        block=int(log["blockNumber"], 16),
+        block_hash=unhex(log["blockHash"]),
+        tx=unhex(log["transactionHash"]),
+        log_index=int(log["logIndex"], 16),
+    )

@@ -1,0 +1,170 @@
+"""A started chain: the way to its node, its contracts, and what sends to them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from infera.errors import ChainUnavailableError, NeedsOperatorError, TransientError
+from infera.events import ChainInterrupted, ChainRecovered, ProgressMade
+from infera.protocol.abi import parse_address
+from infera.protocol.eip712 import Domain
+from infera.types import Address
+
+from .config import EvmConfig, Funds
+from .contracts import Book
+from .deploy import DEVELOPMENT_CHAINS, ETH, FAUCET, Deployer, Deployment, check_standing
+from .rpc import Rpc
+from .transactions import Transactor
+from .transport import Transport, Web3Transport
+
+if TYPE_CHECKING:
+    from infera.context import Context
+
+    from .embedded import EmbeddedNode
+
+EMBEDDED_CHAIN_ID = 31337
+FAUCET_BALANCE = 1_000_000_000 * ETH
+
+
+@dataclass(slots=True)
+class Session:
+    """What `EvmChain` works with while it is connected."""
+
+    rpc: Rpc
+    transactor: Transactor
+    chain_id: int
+    contracts: Mapping[str, Address]
+    first_block: int
+    node: EmbeddedNode | None
+    deployer: Deployer | None
+
+    @property
+    def domain(self) -> Domain:
+        """What the protocol's signatures are bound to."""
+        return Domain(self.chain_id, self.contracts["JobRegistry"])
+
+    @property
+    def book(self) -> Book:
+        """The contracts' logs, by address."""
+        return Book(self.contracts)
+
+    async def give(self, address: Address, funds: Funds) -> None:
+        """Play money."""
+        if self.deployer is None or not self.deployer.development:
+            raise NeedsOperatorError(
+                "only a node that deployed to a development chain has play money"
+            )
+        await self.deployer.give(address, funds)
+
+
+@asynccontextmanager
+async def open_session(config: EvmConfig, context: Context, name: str) -> AsyncIterator[Session]:
+    """Connect, check the chain, find or deploy the contracts, hand out play money; close when left.
+
+    Raises `TransientError` while the node is away, `NeedsOperatorError` when a person must decide.
+    """
+    context.home.mkdir(parents=True, exist_ok=True)
+    node = _embedded(config, context.home) if config.embedded else None
+    transport: Transport = node or Web3Transport(config.rpc, timeout_s=config.request_timeout_s)
+    bus = context.bus
+    rpc = Rpc(
+        transport,
+        interrupted=lambda reason: bus.publish(ChainInterrupted(reason)),
+        recovered=lambda: bus.publish(ChainRecovered()),
+    )
+    try:
+        try:
+            yield await _prepare(config, context, name, rpc, node)
+        except ChainUnavailableError as e:
+            raise TransientError(str(e.message)) from e
+    finally:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(10):
+            await transport.disconnect()
+
+
+def _embedded(config: EvmConfig, home: Path) -> EmbeddedNode:
+    from .embedded import EmbeddedNode
+
+    return EmbeddedNode.at(
+        home / "chain.db",
+        chain_id=config.chain_id or EMBEDDED_CHAIN_ID,
+        alloc={bytes.fromhex(FAUCET.address[2:]): FAUCET_BALANCE},
+        block_interval=config.block_interval_s,
+    )
+
+
+async def _prepare(
+    config: EvmConfig, context: Context, name: str, rpc: Rpc, node: EmbeddedNode | None
+) -> Session:
+    await rpc.transport.connect()
+    chain_id = await rpc.chain_id()
+    if config.chain_id not in (None, chain_id):
+        raise NeedsOperatorError(
+            f"{config.rpc} is chain {chain_id}, not {config.chain_id}",
+            hint="correct `rpc:` or `chain_id:`",
+        )
+    transactor = Transactor(
+        rpc, chain_id, confirmations=config.confirmations, poll_s=config.poll_interval_s
+    )
+    if isinstance(config.contracts, dict):
+        contracts = {n: parse_address(a) for n, a in config.contracts.items()}
+        given = Deployment(chain_id, "", config.from_block, contracts)
+        await _require_code(rpc, given, Path("the configuration"))
+        return Session(rpc, transactor, chain_id, contracts, config.from_block, node, None)
+    path = context.home / "contracts.json"
+    deployment = await _known(rpc, chain_id, path, node is not None)
+    if not deployment.complete and not config.may_deploy:
+        raise NeedsOperatorError(
+            f"no contracts are known on chain {chain_id}",
+            hint="set `contracts:` to their addresses, or `deploy: true` to deploy new ones",
+        )
+
+    def report(text: str) -> None:
+        context.bus.publish(ProgressMade(name, text))
+
+    signer = context.keys.get_or_create(config.deployer)
+    deployer = Deployer(rpc, transactor, signer, config, deployment, path, report)
+    if not deployment.complete:
+        report("deploying the contracts")
+        await deployer.run()
+    if config.fund and (config.may_deploy or chain_id in DEVELOPMENT_CHAINS):
+        names = set(config.fund) - {"*"}
+        wanted = {context.keys.get_or_create(n).address: (n, config.fund[n]) for n in sorted(names)}
+        if "*" in config.fund:
+            for known in context.keys.names():
+                wanted.setdefault(context.keys.get(known).address, (known, config.fund["*"]))
+        await deployer.fund(wanted)
+    return Session(
+        rpc, transactor, chain_id, deployment.contracts, deployment.block, node, deployer
+    )
+
+
+async def _known(rpc: Rpc, chain_id: int, path: Path, embedded: bool) -> Deployment:
+    """What contracts.json says of this very chain, checked against it; a new record if it says nothing."""
+    genesis = await rpc.head(0)
+    identity = "0x" + genesis.hash.hex() if genesis else ""
+    deployment = Deployment.load(path)
+    if deployment is not None and deployment.chain_id != chain_id:
+        raise NeedsOperatorError(
+            f"{path} is about chain {deployment.chain_id}, and this is chain {chain_id}",
+            hint="use another --home, or remove the file",
+        )
+    if deployment is not None and deployment.genesis == identity:
+        await _require_code(rpc, deployment, path)
+        return deployment
+    if deployment is not None and not (embedded or chain_id in DEVELOPMENT_CHAINS):
+        await _require_code(rpc, deployment, path)
+        return deployment
+    # Nothing is known, or a development chain was started anew under an old record.
+    return Deployment(chain_id, identity, await rpc.block_number())
+
+
+async def _require_code(rpc: Rpc, deployment: Deployment, path: Path) -> None:
+    absent = [n for n, address in deployment.contracts.items() if not await rpc.code(address)]
+    check_standing(deployment, absent, path)
