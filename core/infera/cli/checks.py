@@ -48,7 +48,7 @@ async def _native_extension(context: CheckContext) -> str | None:
         from infera_ext import _native  # noqa: F401
     except ImportError:
         return (
-            "infera_ext._native is not built: the pure-Python twin gives the same results, far slower;"
+            "infera_ext._native is not built: the pure-Python twin gives the same results, slowly;"
             " install a C compiler and run `pip install --force-reinstall --no-deps infera`"
         )
     return None

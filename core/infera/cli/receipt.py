@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from infera.cli.common import http_json
 from infera.errors import InferaError
 
 
@@ -40,19 +39,21 @@ def show_command(file: str) -> None:
 def verify_command(file: str, response: Path | None, rpc: str | None, contract: str | None) -> None:
     """Check signatures, hashes, cost and inclusion proof of a receipt bundle.
 
-    Works offline; with --rpc the batch's root is compared with the chain's. Exit status 1 if
-    anything does not hold.
+    Works offline. With --rpc the job registry is asked for the batch and both signers' keys. Exit
+    status 1 if anything does not hold.
     """
-    from infera.protocol.receipts import verify_bundle
+    from infera.protocol.receipts import Bundle, verify_bundle
 
-    bundle = read_bundle(file)
+    raw = read_bundle(file)
     text = response.read_text(encoding="utf-8") if response else None
-    checks = [(check.name, check.ok, check.detail) for check in verify_bundle(bundle, text)]
-    if rpc:
-        checks.append(_on_chain(bundle, rpc, contract))
-    for name, ok, detail in checks:
-        click.echo(f"{'ok' if ok else '!!'}  {name:<24} {detail}".rstrip())
-    failed = sum(not ok for _, ok, _ in checks)
+    checks = verify_bundle(raw, text)
+    if rpc and checks[0].ok:
+        from infera.cli.onchain import chain_checks
+
+        checks += chain_checks(Bundle.from_json(raw), rpc, contract)
+    for check in checks:
+        click.echo(f"{'ok' if check.ok else '!!'}  {check.name:<20} {check.detail}".rstrip())
+    failed = sum(not check.ok for check in checks)
     if failed:
         raise InferaError(f"{failed} of {len(checks)} checks failed", code="receipt_invalid")
     click.echo(f"all {len(checks)} checks hold")
@@ -74,24 +75,6 @@ def read_bundle(file: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InferaError(f"{file} is no receipt bundle", code="receipt_malformed")
     return data
-
-
-def _on_chain(bundle: dict[str, Any], rpc: str, contract: str | None) -> tuple[str, bool, str]:
-    """Compare the batch's jobs root with what the JobRegistry stores."""
-    from infera.protocol.receipts import jobs_root_call, jobs_root_of
-
-    to, data = jobs_root_call(bundle, contract)
-    body = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "eth_call",
-        "params": [{"to": to, "data": data}, "latest"],
-    }
-    answer = http_json(rpc, body=body)
-    if "result" not in answer:
-        return "chain", False, str(answer.get("error", answer))
-    expected, found = jobs_root_of(bundle, answer["result"])
-    return "chain", expected == found, f"jobs root 0x{found.hex()}"
 
 
 def _flatten(value: Any, path: str) -> list[tuple[str, str]]:
