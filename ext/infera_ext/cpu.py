@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from infera_ext import _backend, pure
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-try:
-    from infera_ext._native import lib as _loaded
-except ImportError:
-    _loaded = None
-_lib: Final[Any] = _loaded
+_lib: Any = None
+if _backend.active is not pure:
+    from infera_ext._native import lib as _lib
 
 #: Names of the feature bits of ``cdef/cpu.h``, each a whole set of instructions.
 CPU_FEATURES: Final = {"avx2": 1, "avx512": 2, "avx512vnni": 4}
