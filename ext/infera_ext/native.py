@@ -23,6 +23,7 @@ _buffer = ffi.buffer
 _from_buffer = ffi.from_buffer
 _keccak256 = lib.infera_keccak256
 _digest_type = ffi.typeof("uint8_t[32]")
+_proof_type = ffi.typeof("uint8_t[1024]")  # 32 siblings: a count is a uint32
 
 
 def _pointer(data: Bytes) -> Any:
@@ -89,9 +90,9 @@ def fold(hashes: Bytes, count: int) -> bytes:
 
 
 def proof(nodes: Bytes, count: int, index: int) -> bytes:
-    out = _new("uint8_t[]", 32 * 64)
+    out = _new(_proof_type)
     n = lib.infera_merkle_proof(_pointer(nodes), count, index, out)
-    return bytes(_buffer(out, 32 * n))
+    return _buffer(out, 32 * n)[:]  # type: ignore[no-any-return]
 
 
 def verify(root: bytes, leaf: bytes, index: int, count: int, siblings: bytes) -> bool:

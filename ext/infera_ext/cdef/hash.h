@@ -20,7 +20,7 @@ void infera_merkle_build(uint8_t *nodes, size_t count);
 /* Folds count >= 1 leaf hashes in place; the root is hashes[0..32). */
 void infera_merkle_fold(uint8_t *hashes, size_t count);
 
-/* Siblings bottom-up of leaf `index` into out (room for 64 hashes); returns how many. */
+/* Siblings bottom-up of leaf `index` into out (room for one a level); returns how many. */
 size_t infera_merkle_proof(const uint8_t *nodes, uint64_t count, uint64_t index, uint8_t *out);
 
 /* 1 if the proof leads from the leaf hash to the root. */
