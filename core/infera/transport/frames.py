@@ -41,7 +41,9 @@ CLOSING = frozenset({FrameType.END, FrameType.FAIL, FrameType.REPLY})
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame. `payload` is JSON for every type but `CHUNK` (bytes for the client) and `CREDIT` (u32 big-endian)."""
+    """One frame. `payload` is JSON for every type but `CHUNK` (bytes for the client) and
+    `CREDIT` (u32 big-endian).
+    """
 
     type: FrameType
     stream: int

@@ -4,8 +4,10 @@
     peer   → HELLO     {nonce, address, role, signature, offer?, offerSignature?, models?}
     router → WELCOME   {signature}
 
-Each side signs the other's fresh nonce with its hot key, so a recorded handshake proves nothing later; the digest starts with a
-tag that no EIP-712 digest (0x1901…) can start with, so it can never be mistaken for a ticket or receipt.
+Each side signs the other's fresh nonce with its hot key, so a recorded handshake proves nothing
+later; the digest starts with a
+tag that no EIP-712 digest (0x1901…) can start with, so it can never be mistaken for a ticket or
+receipt.
 """
 
 from __future__ import annotations
@@ -13,24 +15,28 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import orjson
-from infera_ext import keccak256
 
 from infera.errors import ProtocolError
 from infera.keys import Signer, recover
-from infera.protocol.eip712 import Domain
 from infera.transport.frames import Frame, FrameType, decode, encode
-from infera.transport.sockets import Socket
 from infera.types import Address, OperatorRole
+from infera_ext import keccak256
+
+if TYPE_CHECKING:
+    from infera.protocol.eip712 import Domain
+    from infera.transport.sockets import Socket
 
 _TAG = b"INFERA-HANDSHAKE-1"
 _DEADLINE_S = 10.0
 
 HotKeyOf = Callable[[Address, OperatorRole], Awaitable[Address | None]]
-"""Looks an operator's hot key up on the chain; None when it is not an active operator in that role."""
+"""Looks an operator's hot key up on the chain; None when it is not an active operator in that
+role.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +49,26 @@ class Hello:
     body: dict[str, Any]
 
 
-def digest(domain: Domain, nonce: bytes, signer: Address, other: Address, role: OperatorRole) -> bytes:
+def digest(
+    domain: Domain, nonce: bytes, signer: Address, other: Address, role: OperatorRole
+) -> bytes:
     """What the holder of `signer`'s hot key signs towards `other`."""
     return keccak256(
-        _TAG + domain.separator + nonce + bytes.fromhex(signer[2:]) + bytes.fromhex(other[2:]) + bytes([role])
+        _TAG
+        + domain.separator
+        + nonce
+        + bytes.fromhex(signer[2:])
+        + bytes.fromhex(other[2:])
+        + bytes([role])
     )
 
 
 async def _receive(socket: Socket, expected: FrameType) -> dict[str, Any]:
     frame: Frame = decode(await socket.receive())
     if frame.type is FrameType.FAIL:
-        raise ProtocolError(str(frame.json().get("message", "refused")), hint="see the router's log")
+        raise ProtocolError(
+            str(frame.json().get("message", "refused")), hint="see the router's log"
+        )
     if frame.type is not expected:
         raise ProtocolError(f"expected {expected.name}, got {frame.type.name}")
     return frame.json()
@@ -103,8 +118,12 @@ async def greet(
             if expected is None:
                 raise ProtocolError(f"{address} is not an active {role.name.lower()}: stake first")
             if expected != signed_by:
-                raise ProtocolError(f"{address}'s hot key on the chain is {expected}, not {signed_by}")
-            proof = hot.sign(digest(domain, _bytes(body, "nonce", 32), router, address, OperatorRole.ROUTER))
+                raise ProtocolError(
+                    f"{address}'s hot key on the chain is {expected}, not {signed_by}"
+                )
+            proof = hot.sign(
+                digest(domain, _bytes(body, "nonce", 32), router, address, OperatorRole.ROUTER)
+            )
             await _send(socket, FrameType.WELCOME, {"signature": proof.hex()})
             return Hello(address, role, expected, body)
     except TimeoutError:
@@ -133,7 +152,8 @@ async def introduce(
             here = (domain.chain_id, domain.verifying_contract)
             if there != here:
                 raise ProtocolError(
-                    f"the router settles on chain {there[0]} at {there[1]}, this node on {here[0]} at {here[1]}",
+                    f"the router settles on chain {there[0]} at {there[1]}, "
+                    f"this node on {here[0]} at {here[1]}",
                     hint="check `chains:` in this node's configuration",
                 )
             nonce = secrets.token_bytes(32)
@@ -152,7 +172,8 @@ async def introduce(
             answer = await _receive(socket, FrameType.WELCOME)
             expected = await hot_key_of(router, OperatorRole.ROUTER)
             signed_by = recover(
-                digest(domain, nonce, router, address, OperatorRole.ROUTER), _bytes(answer, "signature", 65)
+                digest(domain, nonce, router, address, OperatorRole.ROUTER),
+                _bytes(answer, "signature", 65),
             )
             if expected is None or signed_by != expected:
                 raise ProtocolError(f"the other side could not prove that it is router {router}")

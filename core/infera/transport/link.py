@@ -1,6 +1,7 @@
 """The multiplexer: many streams over one socket, each with its own flow-control window.
 
-A sender may have at most `WINDOW` bytes of `CHUNK` payload unread at the other side; reading gives the bytes back as `CREDIT`. So a slow
+A sender may have at most `WINDOW` bytes of `CHUNK` payload unread at the other side; reading gives
+the bytes back as `CREDIT`. So a slow
 client slows its own job down to the engine, and no other job on the link.
 """
 
@@ -10,14 +11,17 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from struct import Struct
+from typing import TYPE_CHECKING
 
 import anyio
 import orjson
-from anyio.abc import TaskGroup
 
 from infera.errors import ProtocolError
 from infera.transport.frames import CLOSING, Frame, FrameType, decode, encode
 from infera.transport.sockets import LinkLostError, Socket
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 WINDOW = 256 * 1024
 """Bytes of unread chunks a stream may hold."""
@@ -31,7 +35,9 @@ Handler = Callable[["Stream", Frame], Awaitable[None]]
 
 
 class Stream:
-    """One conversation. The opener sends the first frame; a closing frame ends it for both sides."""
+    """One conversation. The opener sends the first frame; a closing frame ends it for both
+    sides.
+    """
 
     def __init__(self, link: Link, number: int) -> None:
         self.number = number
@@ -58,7 +64,9 @@ class Stream:
         await self.send(type, orjson.dumps(value))
 
     async def receive(self) -> Frame:
-        """The next frame. Raises `LinkLostError` when the link has ended before a closing frame came."""
+        """The next frame. Raises `LinkLostError` when the link has ended before a closing frame
+        came.
+        """
         try:
             frame = await self._get.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
@@ -91,7 +99,9 @@ class Stream:
 
 
 class Link:
-    """One connection. `run` reads it until it ends; everything else may be called from any task meanwhile."""
+    """One connection. `run` reads it until it ends; everything else may be called from any task
+    meanwhile.
+    """
 
     def __init__(self, socket: Socket, *, dialled: bool) -> None:
         self._socket = socket
@@ -123,7 +133,9 @@ class Link:
             self._forget(stream)
 
     async def query(self, value: object) -> Frame:
-        """Ask and wait for the `REPLY`. Raises `ProtocolError` with the peer's words on `FAIL`, `LinkLostError`."""
+        """Ask and wait for the `REPLY`. Raises `ProtocolError` with the peer's words on `FAIL`,
+        `LinkLostError`.
+        """
         async with self.open(FrameType.QUERY, orjson.dumps(value)) as stream:
             frame = await stream.receive()
         if frame.type is FrameType.FAIL:
@@ -131,12 +143,16 @@ class Link:
         return frame
 
     async def run(self, on_open: Handler, on_notice: Callable[[Frame], Awaitable[None]]) -> None:
-        """Read frames until the link ends. Handlers run in this call's task group and are cancelled with it."""
+        """Read frames until the link ends. Handlers run in this call's task group and are
+        cancelled with it.
+        """
         try:
             async with anyio.create_task_group() as tasks:
                 try:
                     while True:
-                        await self._dispatch(decode(await self._socket.receive()), tasks, on_open, on_notice)
+                        await self._dispatch(
+                            decode(await self._socket.receive()), tasks, on_open, on_notice
+                        )
                 except LinkLostError as lost:
                     self._end(lost.message)
                 except ProtocolError as violation:
@@ -166,7 +182,8 @@ class Link:
             stream = Stream(self, frame.stream)
             self._streams[stream.number] = stream
             tasks.start_soon(self._serve, stream, frame, on_open)
-        # Anything else is a late frame of a stream that has ended here: both sides may close at the same moment.
+        # Anything else is a late frame of a stream that has ended here: both sides may close at the
+        # same moment.
 
     async def _serve(self, stream: Stream, frame: Frame, handler: Handler) -> None:
         try:

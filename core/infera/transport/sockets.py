@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
@@ -13,6 +11,10 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from infera.errors import NeedsOperatorError, TransientError
 from infera.transport.frames import MAX_FRAME
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 _PING_S = 15.0
 _OPEN_S = 10.0
@@ -25,7 +27,9 @@ class LinkLostError(TransientError):
 
 
 class Socket(Protocol):
-    """A message pipe: whole binary messages, in order. Both calls raise `LinkLostError` once it is closed."""
+    """A message pipe: whole binary messages, in order. Both calls raise `LinkLostError` once it
+    is closed.
+    """
 
     async def send(self, data: bytes) -> None: ...
 
@@ -66,11 +70,17 @@ async def dial(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Soc
     """Connect to a router's network endpoint. Raises `TransientError` when it cannot be reached."""
     try:
         connection = await connect(
-            url, ssl=tls, compression=None, max_size=MAX_FRAME, ping_interval=_PING_S, open_timeout=_OPEN_S
+            url,
+            ssl=tls,
+            compression=None,
+            max_size=MAX_FRAME,
+            ping_interval=_PING_S,
+            open_timeout=_OPEN_S,
         )
     except InvalidURI:
         raise NeedsOperatorError(
-            f"{url!r} is not a router endpoint", hint="write it as ws://HOST:PORT or wss://HOST:PORT"
+            f"{url!r} is not a router endpoint",
+            hint="write it as ws://HOST:PORT or wss://HOST:PORT",
         ) from None
     except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as error:
         raise TransientError(f"cannot reach the router at {url}: {error}") from None
@@ -82,18 +92,29 @@ async def dial(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Soc
 
 @asynccontextmanager
 async def listen(
-    host: str, port: int, handler: Callable[[Socket], Awaitable[None]], tls: ssl.SSLContext | None = None
+    host: str,
+    port: int,
+    handler: Callable[[Socket], Awaitable[None]],
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
-    """Serve peers until the context ends; yields the bound port. Raises `NeedsOperatorError` if it is taken."""
+    """Serve peers until the context ends; yields the bound port. Raises `NeedsOperatorError` if
+    it is taken.
+    """
 
     async def accept(connection: ServerConnection) -> None:
         await handler(_WebSocket(connection))
 
     try:
         server = await serve(
-            accept, host, port, ssl=tls, compression=None, max_size=MAX_FRAME, ping_interval=_PING_S,
+            accept,
+            host,
+            port,
+            ssl=tls,
+            compression=None,
+            max_size=MAX_FRAME,
+            ping_interval=_PING_S,
             open_timeout=_OPEN_S,
-        )  # fmt: skip
+        )
     except OSError as error:
         raise NeedsOperatorError(
             f"cannot listen on {host}:{port}: {error.strerror or error}",

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from infera.operators import OperatorConfig
 
 
-class RouterConfig(BaseModel):
+class RouterConfig(OperatorConfig):
     """`- kind: router`"""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    key: str = Field("router", description="name of the hot key in this node's key store")
-    cold_key: str | None = Field(
-        None, description="key that owns the stake; only needed to register, default: `key`"
+    key: str = Field(
+        "router", description="name of the hot key in this node's key store; made if missing"
     )
-    operator: str | None = Field(
-        None, description="address that owns the stake, if its key is not kept here"
+    listen: str = Field(
+        "127.0.0.1:8090", description="HOST:PORT where providers and validators dial in"
     )
-    chain: str | None = Field(None, description="which chain settles, if there are several")
-    listen: str = Field("127.0.0.1:8090", description="HOST:PORT where providers and validators dial in")
     public_url: str | None = Field(
         None, description="ws(s):// URL under which peers reach `listen`; default: derived from it"
     )
-    stake_infr: int = Field(0, ge=0, description="whole INFR to stake at start if not registered yet; 0: never")
     batch_interval_s: float = Field(60.0, gt=0, description="seconds between batches")
     batch_size: int = Field(10_000, ge=1, le=10_000, description="jobs in a batch at the most")
     debit_threshold_usdc: float = Field(
         0.0, ge=0, description="apply a grant's debits on-chain once they exceed this"
     )
-    job_timeout_s: int = Field(120, ge=1, le=3600, description="a ticket's life: dispatch to receipt")
+    job_timeout_s: int = Field(
+        120, ge=1, le=3600, description="a ticket's life: dispatch to receipt"
+    )
     attempts: int = Field(3, ge=1, le=10, description="providers to try before a request fails")
-    default_max_tokens: int = Field(1024, ge=1, description="output limit when the caller sets none")
+    default_max_tokens: int = Field(
+        1024, ge=1, description="output limit when the caller sets none"
+    )
     models: dict[str, str] = Field(
-        default_factory=dict, description="pins a name to a model id (0x…); unpinned: the first one offered"
+        default_factory=dict,
+        description="pins a name to a model id (0x…); unpinned: the first one offered",
     )
     retain_content_s: int = Field(
-        7 * 86_400, ge=0, description="how long requests and answers are kept for validators and idempotency"
+        7 * 86_400,
+        ge=0,
+        description="how long requests and answers are kept for validators and idempotency",
     )

@@ -1,18 +1,21 @@
 """The live index of providers and the choice among them (whitepaper §7.1, §7.2).
 
-Score, lower is better:  price·w_price + latency·w_latency + load·w_load + errors·w_errors, each term relative to the best candidate
+Score, lower is better:  price·w_price + latency·w_latency + load·w_load + errors·w_errors, each
+term relative to the best candidate
 (price, latency) or in 0…1 (load, errors). The figures behind every choice go into the decision log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from infera.protocol.messages import ProviderOffer
-from infera.transport.link import Link
-from infera.types import Address, Tier
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from infera.protocol.messages import ProviderOffer
+    from infera.transport.link import Link
+    from infera.types import Address, Tier
 
 _ALPHA = 0.2
 """Weight of the newest sample in latency and error averages."""
@@ -123,7 +126,8 @@ class ProviderIndex:
     ) -> list[Candidate]:
         """Candidates for a job of `tokens` (in, out) under the grant's price ceilings, best first.
 
-        Ties go to the provider with fewer jobs served, then to the lower address: the order is total, so a decision can be replayed.
+        Ties go to the provider with fewer jobs served, then to the lower address: the order is
+        total, so a decision can be replayed.
         """
         out = set(exclude)
         fit = [

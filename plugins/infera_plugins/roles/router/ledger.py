@@ -1,24 +1,30 @@
 """What each key may still spend, in memory, so that no request waits for a database or a chain.
 
-The vault's books are the truth; this mirrors them and adds what they do not know yet: answers charged but not yet debited on-chain,
+The vault's books are the truth; this mirrors them and adds what they do not know yet: answers
+charged but not yet debited on-chain,
 and reservations of running jobs. Every figure is micro-USDC.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from infera.errors import ErrorType, RequestError
 from infera.events import usdc
-from infera.protocol.messages import KeyGrant
-from infera.types import Address
+
+if TYPE_CHECKING:
+    from infera.protocol.messages import KeyGrant
+    from infera.types import Address
 
 DAY_S = 86_400
 
 
 @dataclass(slots=True)
 class GrantBook:
-    """One grant's spending. `charged` is cumulative and gross; `reserved` is what running jobs may still cost."""
+    """One grant's spending. `charged` is cumulative and gross; `reserved` is what running jobs
+    may still cost.
+    """
 
     digest: bytes
     grant: KeyGrant
@@ -31,7 +37,9 @@ class GrantBook:
 
 @dataclass(slots=True)
 class AccountBook:
-    """One account under this router. `usable` is its lockup less what is thawing; `debited` what the vault has taken."""
+    """One account under this router. `usable` is its lockup less what is thawing; `debited` what
+    the vault has taken.
+    """
 
     address: Address
     generation: int = 0
@@ -75,15 +83,25 @@ class Ledger:
         return self.accounts.setdefault(address, AccountBook(address))
 
     def add(self, digest: bytes, grant: KeyGrant, signature: bytes) -> GrantBook:
-        """Take a verified grant; a second grant for the same key replaces the first for new jobs."""
+        """Take a verified grant; a second grant for the same key replaces the first for new
+        jobs.
+        """
         book = self.grants.get(digest) or GrantBook(digest, grant, signature)
         self.grants[digest] = book
         self.by_key[grant.key_hash] = book
         self.account(grant.account)
         return book
 
+    def drop(self, book: GrantBook) -> None:
+        """Forget a grant that turned out to be no good, before it was ever used."""
+        self.grants.pop(book.digest, None)
+        if self.by_key.get(book.grant.key_hash) is book:
+            del self.by_key[book.grant.key_hash]
+
     def usable_grant(self, key_hash: bytes, now: int) -> GrantBook:
-        """The grant behind a bearer key. Raises 401 in words that never tell a stranger which keys exist."""
+        """The grant behind a bearer key. Raises 401 in words that never tell a stranger which
+        keys exist.
+        """
         book = self.by_key.get(key_hash)
         if book is None:
             raise _unauthorized("Incorrect API key provided.", "invalid_api_key")
@@ -91,7 +109,9 @@ class Ledger:
         if grant.generation != self.account(grant.account).generation:
             raise _unauthorized("This API key has been revoked by its owner.", "api_key_revoked")
         if not grant.not_before <= now <= grant.not_after:
-            raise _unauthorized("This API key is outside its period of validity.", "api_key_expired")
+            raise _unauthorized(
+                "This API key is outside its period of validity.", "api_key_expired"
+            )
         return book
 
     def reserve(self, book: GrantBook, amount: int, now: int) -> Reservation:
@@ -100,13 +120,14 @@ class Ledger:
         self._roll_day(book, now)
         if amount > grant.per_job_cap:
             raise _broke(
-                f"This request could cost {usdc(amount)}, above the key's limit of {usdc(grant.per_job_cap)} "
-                "per job. Lower max_tokens or issue a key with a higher limit.",
+                f"This request could cost {usdc(amount)}, above the key's limit of "
+                f"{usdc(grant.per_job_cap)} per job. Lower max_tokens or use a key with a higher one.",
                 "per_job_cap_exceeded",
             )
         if book.charged_today + book.reserved + amount > grant.daily_cap:
             raise _broke(
-                f"The key's daily limit of {usdc(grant.daily_cap)} is used up; it renews at midnight UTC.",
+                f"The key's daily limit of {usdc(grant.daily_cap)} is used up; "
+                "it renews at midnight UTC.",
                 "daily_cap_exceeded",
             )
         if book.charged + book.reserved + amount > grant.total_cap:
@@ -116,7 +137,8 @@ class Ledger:
             )
         if amount > account.available:
             raise _broke(
-                f"This request could cost {usdc(amount)} but only {usdc(max(account.available, 0))} is available "
+                f"This request could cost {usdc(amount)} but only "
+                f"{usdc(max(account.available, 0))} is available "
                 f"with this router. Lock more USDC for router {self.router}, or lower max_tokens.",
                 "insufficient_funds",
             )
@@ -132,7 +154,9 @@ class Ledger:
             reservation.account.reserved -= reservation.amount
 
     def settle(self, reservation: Reservation, cost: int, now: int) -> None:
-        """Charge what the job did cost and give the rest back. `cost` never exceeds the reservation."""
+        """Charge what the job did cost and give the rest back. `cost` never exceeds the
+        reservation.
+        """
         if not 0 <= cost <= reservation.amount or not reservation.open:
             raise ValueError("a job settles once, within its reservation")
         self.release(reservation)

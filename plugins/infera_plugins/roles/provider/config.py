@@ -1,0 +1,39 @@
+"""The provider's block in a node's YAML."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infera.operators import OperatorConfig
+
+
+class ProviderConfig(OperatorConfig):
+    """`- kind: provider`"""
+
+    key: str = Field(
+        "provider", description="name of the hot key in this node's key store; made if missing"
+    )
+    engine: str | None = Field(None, description="which engine runs the jobs, if there are several")
+    models: list[str] = Field(
+        default_factory=list, description="models to offer; empty: all the engine has"
+    )
+    routers: list[str] = Field(
+        default_factory=lambda: ["auto"],
+        description="ws(s):// endpoints to dial; `auto`: every active router on the chain",
+    )
+    price_in: int = Field(100_000, ge=0, description="micro-USDC per million prompt tokens")
+    price_out: int = Field(200_000, ge=0, description="micro-USDC per million output tokens")
+    capacity: int = Field(8, ge=1, le=4096, description="jobs served at once")
+    tokens_per_second: int = Field(
+        100, ge=1, description="claimed throughput; scales the minimum stake"
+    )
+    region: str = Field("", max_length=32, description="free label, e.g. eu-west")
+    max_exposure_usdc: int = Field(
+        1_000, ge=1, description="stop serving a router that owes more than this, until it settles"
+    )
+    claim_threshold_usdc: float = Field(
+        0.0, ge=0, description="claim earnings once they exceed this"
+    )
+    claim_interval_s: float = Field(
+        60.0, gt=0, description="seconds between looks for claimable earnings"
+    )

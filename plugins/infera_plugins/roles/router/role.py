@@ -1,0 +1,200 @@
+"""The router as a component: restores its books, opens its door to peers, and runs settlement
+beside the request path.
+"""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING
+
+import anyio
+
+from infera.abc import Role
+from infera.errors import (
+    ChainError,
+    ChainUnavailableError,
+    NeedsOperatorError,
+    ProtocolError,
+    TransientError,
+)
+from infera.events import ProgressMade
+from infera.hookspecs import Candidate as PublicCandidate
+from infera.operators import ensure_registered, identity
+from infera.transport.frames import FrameType
+from infera.transport.sockets import LinkLostError, listen
+from infera.types import JobRequest, OperatorRole
+from infera_plugins.roles.router.dispatch import Dispatcher
+from infera_plugins.roles.router.gateway import RouterGateway
+from infera_plugins.roles.router.index import Candidate, ProviderIndex
+from infera_plugins.roles.router.ledger import DAY_S, Ledger, Reservation
+from infera_plugins.roles.router.publication import Publication
+from infera_plugins.roles.router.sessions import Sessions
+from infera_plugins.roles.router.settlement import Settlement
+from infera_plugins.roles.router.store import Store
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskStatus
+
+    from infera.context import Context
+    from infera_plugins.roles.router.config import RouterConfig
+
+_HOUSEKEEPING_S = 5.0
+_VAULT_EVENTS = (
+    "Deposited",
+    "Withdrawn",
+    "Locked",
+    "Unlocking",
+    "Unlocked",
+    "AllRevoked",
+    "Debited",
+)
+
+
+class RouterRole(Role):
+    """Matches requests with providers, and settles."""
+
+    def __init__(self, config: RouterConfig, context: Context) -> None:
+        self.name = config.key
+        self._config = config
+        self._context = context
+        self._chain = context.chain(config.chain)
+        self._who = identity(config, context)
+        self._host, self._port = _endpoint(config.listen)
+
+    async def serve(self, *, task_status: TaskStatus[None]) -> None:
+        config, chain, bus = self._config, self._chain, self._context.bus
+        address, hot = self._who.address, self._who.hot
+        store = Store(self._context.state, address)
+        await store.load()
+        ledger = Ledger(address)
+        index = ProviderIndex(pinned=_pins(config))
+        settlement = Settlement(config, address, hot, chain, ledger, store, bus)
+        publication = Publication(address, hot, chain, store)
+        async with anyio.create_task_group() as tasks:
+            dispatcher = Dispatcher(
+                config, address, hot, chain.domain, index, ledger, store, bus, tasks, self._pick
+            )
+            await self._restore(ledger, store, dispatcher, settlement)
+            sessions = Sessions(
+                address, hot, chain, index, dispatcher, settlement, store, publication, bus
+            )
+            async with listen(self._host, self._port, sessions.accept) as port:
+                endpoint = config.public_url or f"ws://{self._host}:{port}"
+                await ensure_registered(
+                    config, self._context, chain, self._who, OperatorRole.ROUTER, endpoint
+                )
+                self._context.gateway = RouterGateway(dispatcher, settlement, publication, endpoint)
+
+                async def tell_providers(batch: int) -> None:
+                    for peer in list(index.peers.values()):
+                        try:
+                            await peer.link.notify(
+                                FrameType.NOTICE, {"type": "debits_applied", "batch": batch}
+                            )
+                        except LinkLostError:
+                            continue
+
+                tasks.start_soon(settlement.run, tell_providers)
+                tasks.start_soon(self._follow_vault, ledger, settlement)
+                tasks.start_soon(self._keep_house, dispatcher, store)
+                task_status.started()
+                await anyio.sleep_forever()
+
+    async def _restore(
+        self, ledger: Ledger, store: Store, dispatcher: Dispatcher, settlement: Settlement
+    ) -> None:
+        """Rebuild the ledger from the journal and the chain: what was charged, and what open
+        tickets may still cost.
+        """
+        for digest, grant, signature in await store.all_grants():
+            ledger.add(digest, grant, signature)
+        now = int(time())
+        for digest, charged, today in await store.spending(now // DAY_S * DAY_S):
+            book = ledger.grants.get(digest)
+            if book is not None:
+                ledger.charge(book, charged, now)
+                book.charged_today = today
+        for job in await store.open_jobs():
+            book = ledger.grants.get(job.ticket.grant)
+            if book is None:
+                continue
+            account = ledger.account(job.ticket.account)
+            reservation = Reservation(book, account, job.ticket.max_cost)
+            book.reserved += reservation.amount
+            account.reserved += reservation.amount
+            dispatcher.suspended[job.job_id] = (reservation, job.ticket.deadline)
+        try:
+            for account_address in list(ledger.accounts):
+                await settlement.refresh(account_address)
+        except ChainUnavailableError as error:
+            raise TransientError(f"the router cannot read balances: {error.message}") from error
+
+    async def _follow_vault(self, ledger: Ledger, settlement: Settlement) -> None:
+        """Mirror the vault as it changes, so that a new deposit or a revocation works at once."""
+        cursor = f"router:{self._who.address}"
+        async for event in self._chain.events(cursor, names=_VAULT_EVENTS):
+            account = event.args.get("account")
+            try:
+                if event.name == "Reorged":
+                    for known in list(ledger.accounts):
+                        await settlement.refresh(known)
+                elif account in ledger.accounts:
+                    await settlement.refresh(str(account))
+            except ChainError as error:
+                # The next event or batch refreshes again; until then the mirror may only be too low
+                # or too old, and the vault
+                # itself refuses what it cannot cover.
+                self._context.bus.publish(
+                    ProgressMade(self.name, f"cannot refresh {account}: {error.message}")
+                )
+
+    async def _keep_house(self, dispatcher: Dispatcher, store: Store) -> None:
+        while True:
+            await anyio.sleep(_HOUSEKEEPING_S)
+            await dispatcher.expire()
+            await store.forget_content(int(time()) - self._config.retain_content_s)
+
+    def _pick(self, request: JobRequest, ranked: list[Candidate]) -> Candidate:
+        """A plugin's choice if one wants it, else the best score."""
+        by_address = {c.peer.address: c for c in ranked}
+        choice = self._context.pick_provider(
+            request,
+            [
+                PublicCandidate(
+                    provider=c.peer.address,
+                    price_in=c.peer.offer.price_in,
+                    price_out=c.peer.offer.price_out,
+                    premium_bps=c.peer.offer.premium_bps,
+                    tokens_per_second=c.peer.offer.tokens_per_second,
+                    capacity=c.peer.offer.capacity,
+                    in_flight=c.peer.in_flight,
+                    region=c.peer.offer.region,
+                )
+                for c in ranked
+            ],
+        )
+        return by_address.get(choice, ranked[0]) if choice is not None else ranked[0]
+
+
+def _endpoint(listen_on: str) -> tuple[str, int]:
+    host, _, port = listen_on.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise NeedsOperatorError(
+            f"`listen: {listen_on}` is not HOST:PORT", hint='for example "0.0.0.0:8090"'
+        )
+    return host.strip("[]"), int(port)
+
+
+def _pins(config: RouterConfig) -> dict[str, bytes]:
+    try:
+        pins = {
+            name: bytes.fromhex(text.removeprefix("0x")) for name, text in config.models.items()
+        }
+    except ValueError:
+        pins = {"": b""}
+    if any(len(model_id) != 32 for model_id in pins.values()):
+        raise ProtocolError(
+            "`models:` of the router must map names to 32-byte ids",
+            hint="`infera models inspect PATH` prints a model's id",
+        )
+    return pins

@@ -1,0 +1,200 @@
+"""From receipts to money: batches committed on-chain, debits applied, and the proofs providers
+claim with.
+
+Every step is written down before it is sent and looked up on the chain before it is sent again, so
+a crash or an absent chain between
+any two steps repeats nothing and loses nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from infera.abc import Chain, Debit
+from infera.errors import ChainError, ChainUnavailableError
+from infera.events import (
+    BatchCommitted,
+    ChainInterrupted,
+    ChainRecovered,
+    DebitsApplied,
+    ProgressMade,
+)
+from infera.protocol.batches import Totals, build_batch
+from infera.state.tables import BatchState
+
+if TYPE_CHECKING:
+    from infera.bus import EventBus
+    from infera.keys import Signer
+    from infera.types import Address
+    from infera_plugins.roles.router.config import RouterConfig
+    from infera_plugins.roles.router.ledger import Ledger
+    from infera_plugins.roles.router.store import Store, StoredBatch
+
+_DEBITS_PER_TX = 40
+"""Grants in one `applyDebits`: about 100,000 gas each keeps a transaction far below a block's
+limit.
+"""
+
+
+@dataclass(slots=True)
+class Settlement:
+    """One router's settlement loop."""
+
+    config: RouterConfig
+    address: Address
+    hot: Signer
+    chain: Chain
+    ledger: Ledger
+    store: Store
+    bus: EventBus
+    _away: bool = False
+
+    async def run(self, on_applied: Any) -> None:
+        """Every interval: commit what was delivered, apply what is final. `on_applied(batch)` is
+        awaited after debits.
+        """
+        while True:
+            try:
+                await self.commit_all()
+                applied = await self.apply()
+                if applied is not None:
+                    await on_applied(applied)
+                self._back()
+            except ChainUnavailableError as error:
+                self._gone(error.message)
+            except ChainError as error:
+                self.bus.publish(
+                    ProgressMade(
+                        "settlement", f"the chain refused: {error.revert or error.message}"
+                    )
+                )
+            await anyio.sleep(self.config.batch_interval_s)
+
+    async def commit_all(self) -> None:
+        """Commit batches until nothing delivered is left out."""
+        pending = await self.store.uncommitted_batch()
+        while True:
+            if pending is None:
+                pending = await self._build()
+            if pending is None:
+                return
+            await self._commit(pending)
+            pending = None
+
+    async def _build(self) -> StoredBatch | None:
+        """Put the oldest delivered jobs into the next batch, in one transaction of the local
+        database.
+        """
+        jobs = await self.store.delivered_jobs(self.config.batch_size)
+        if not jobs:
+            return None
+        previous = await self.store.last_batch()
+        index = 0 if previous is None else previous.header.index + 1
+        batch = build_batch(
+            router=self.address,
+            index=index,
+            jobs=[job.settled(self.chain.domain) for job in jobs],
+            previous=Totals.of(previous.debits, previous.credits) if previous else Totals(),
+        )
+        return await self.store.save_batch(batch, [job.job_id for job in jobs])
+
+    async def _commit(self, batch: StoredBatch) -> None:
+        header = batch.header
+        if await self.chain.batch_count(self.address) <= header.index:
+            position = await self.chain.commit_batch(self.hot, header)
+            tx = position.tx
+        else:
+            # It went through before a crash: only our own note of it is missing.
+            tx = b""
+        _, block, final_at = await self.chain.batch(self.address, header.index)
+        await self.store.batch_committed(header.index, tx, block, final_at)
+        self.bus.publish(
+            BatchCommitted(
+                self.address, header.index, header.count, "0x" + tx.hex() if tx else "known"
+            )
+        )
+
+    async def apply(self) -> int | None:
+        """Debit developers for the newest final batch; returns its index if anything moved."""
+        batch = await self.store.newest_final(await self.chain.timestamp())
+        if batch is None or batch.state is BatchState.APPLIED:
+            return None
+        threshold = int(self.config.debit_threshold_usdc * 1_000_000)
+        due: list[Debit] = []
+        moved = 0
+        whole = batch.whole()
+        for position, leaf in enumerate(batch.debits):
+            increase = leaf.debited - await self.chain.debited(self.address, leaf.grant)
+            book = self.ledger.grants.get(leaf.grant)
+            if increase > threshold and book is not None:
+                due.append(
+                    Debit(
+                        book.grant,
+                        book.signature,
+                        leaf.debited,
+                        leaf.router_fees,
+                        leaf.protocol_fees,
+                        position,
+                        whole.prove_debit(leaf.grant)[1].siblings,
+                    )
+                )
+                moved += increase
+        for start in range(0, len(due), _DEBITS_PER_TX):
+            await self.chain.apply_debits(
+                self.hot, self.address, batch.header.index, due[start : start + _DEBITS_PER_TX]
+            )
+        await self.store.batch_applied(batch.header.index)
+        for account in {debit.grant.account for debit in due}:
+            await self.refresh(account)
+        if moved:
+            self.bus.publish(DebitsApplied(self.address, batch.header.index, moved))
+        return batch.header.index
+
+    async def refresh(self, account: Address) -> None:
+        """Mirror the vault's figures for one account.
+
+        What the vault has debited is read before the lockup: a debit between the two reads then
+        makes us
+        understate, never overstate, what may be spent.
+        """
+        book = self.ledger.account(account)
+        book.generation = await self.chain.generation(account)
+        debited = 0
+        for grant in [g for g in self.ledger.grants.values() if g.grant.account == account]:
+            debited += await self.chain.debited(self.address, grant.digest)
+        lockup = await self.chain.lockup(account, self.address)
+        book.free = await self.chain.free_balance(account)
+        book.debited = debited
+        book.locked = lockup.locked
+        book.usable = lockup.locked - lockup.thawing
+
+    async def credit(self, provider: Address) -> dict[str, Any]:
+        """What a provider may claim now, with the proof: cumulative credit in the newest applied
+        batch.
+        """
+        batch = await self.store.newest_applied()
+        if batch is None:
+            return {"batch": None}
+        try:
+            leaf, proof = batch.whole().prove_credit(provider)
+        except KeyError:
+            return {"batch": None}
+        return {
+            "batch": batch.header.index,
+            "credited": leaf.credited,
+            "index": proof.index,
+            "proof": [node.hex() for node in proof.siblings],
+        }
+
+    def _gone(self, reason: str) -> None:
+        if not self._away:
+            self._away = True
+            self.bus.publish(ChainInterrupted(reason))
+
+    def _back(self) -> None:
+        if self._away:
+            self._away = False
+            self.bus.publish(ChainRecovered())

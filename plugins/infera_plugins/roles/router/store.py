@@ -1,0 +1,402 @@
+"""The router's journal: every SQL statement of the router role is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from infera.errors import ProtocolError, RequestError
+from infera.protocol.audit import header_from_json, header_to_json
+from infera.protocol.batches import Batch, SettledJob, Totals
+from infera.protocol.jobs import request_from_json
+from infera.protocol.leaves import CreditLeaf, DebitLeaf
+from infera.protocol.messages import JobReceipt, JobTicket, KeyGrant
+from infera.state.tables import BatchState, JobState, batches, grants, jobs, meta
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from infera.protocol.eip712 import Domain
+    from infera.state import State
+    from infera.types import Address, BatchHeader, JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """A row of the journal. `receipt` is None until the job is delivered."""
+
+    job_id: bytes
+    state: JobState
+    ticket: JobTicket
+    ticket_signature: bytes
+    request_json: Any
+    text: str
+    receipt: JobReceipt | None
+    receipt_signature: bytes
+    decision: bytes
+    batch_index: int | None
+    leaf_index: int | None
+
+    @property
+    def request(self) -> JobRequest:
+        """What was asked. Raises `ProtocolError` once the content is past its retention."""
+        if self.request_json is None:
+            raise ProtocolError("this job's content is past its retention and has been dropped")
+        return request_from_json(self.request_json)
+
+    @property
+    def decision_json(self) -> Any:
+        return orjson.loads(self.decision)
+
+    @property
+    def open(self) -> bool:
+        """Ticketed, and no receipt yet."""
+        return self.state is JobState.DISPATCHED
+
+    @property
+    def delivered(self) -> bool:
+        return self.receipt is not None
+
+    def settled(self, domain: Domain) -> SettledJob:
+        """The job as a batch's row."""
+        assert self.receipt is not None
+        ticket = self.ticket
+        return SettledJob(
+            ticket=self.receipt.ticket,
+            receipt=self.receipt.digest(domain),
+            account=ticket.account,
+            grant=ticket.grant,
+            provider=ticket.provider,
+            cost=self.receipt.cost,
+            tier=ticket.tier,
+            decision=self.decision,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch with its cumulative leaves, from which every later proof is made."""
+
+    header: BatchHeader
+    debits: tuple[DebitLeaf, ...]
+    credits: tuple[CreditLeaf, ...]
+    state: BatchState
+    tx: bytes | None
+    block: int | None
+    final_at: int | None
+
+    def whole(self) -> Batch:
+        """With trees for debit and credit proofs; the job leaves are not part of it."""
+        return Batch(
+            self.header, (), self.debits, self.credits, (), Totals.of(self.debits, self.credits)
+        )
+
+
+class Store:
+    """The journal of one router."""
+
+    def __init__(self, state: State, router: Address) -> None:
+        self._state = state
+        self._router = router
+        self._sequence = 0
+
+    async def load(self) -> None:
+        """Continue the ticket sequence where it stopped; it must never go back."""
+        async with self._state.read() as conn:
+            newest = await conn.scalar(
+                select(func.max(jobs.c.sequence)).where(jobs.c.router == self._router)
+            )
+        self._sequence = newest or 0
+
+    def next_sequence(self) -> int:
+        """A number no ticket of this router has had."""
+        self._sequence += 1
+        return self._sequence
+
+    # -- grants
+
+    async def keep_grant(self, digest: bytes, grant: KeyGrant, signature: bytes) -> None:
+        """Remember a grant. Older grants of the key stay: what they owe is debited under them."""
+        now = int(time())
+        async with self._state.begin() as conn:
+            await conn.execute(
+                update(grants)
+                .where(grants.c.key_hash == grant.key_hash, grants.c.digest != digest)
+                .values(ended_at=now)
+            )
+            known = await conn.scalar(select(grants.c.digest).where(grants.c.digest == digest))
+            if known is None:
+                await conn.execute(
+                    grants.insert().values(
+                        digest=digest,
+                        key_hash=grant.key_hash,
+                        account=grant.account,
+                        payload=orjson.dumps(grant.to_json()).decode(),
+                        signature=signature,
+                        generation=grant.generation,
+                        registered_at=now,
+                    )
+                )
+
+    async def all_grants(self) -> list[tuple[bytes, KeyGrant, bytes]]:
+        """Every grant, replaced ones first, so that adding them in order leaves the current one
+        in force.
+        """
+        async with self._state.read() as conn:
+            rows = await conn.execute(
+                select(grants.c.digest, grants.c.payload, grants.c.signature).order_by(
+                    grants.c.ended_at.is_(None), grants.c.registered_at
+                )
+            )
+            return [
+                (r.digest, KeyGrant.from_json(orjson.loads(r.payload)), r.signature)
+                for r in rows
+                if self._router in orjson.loads(r.payload)["routers"]
+            ]
+
+    async def spending(self, day_start: int) -> list[tuple[bytes, int, int]]:
+        """(grant, charged ever, charged since `day_start`) in micro-USDC, for every grant that
+        was charged.
+        """
+        charged = func.sum(jobs.c.cost)
+        today = func.sum(jobs.c.cost).filter(jobs.c.completed_at >= day_start)
+        async with self._state.read() as conn:
+            rows = await conn.execute(
+                select(jobs.c.grant_digest, charged, func.coalesce(today, 0))
+                .where(jobs.c.router == self._router, jobs.c.cost.is_not(None))
+                .group_by(jobs.c.grant_digest)
+            )
+            return [(r[0], int(r[1]), int(r[2])) for r in rows]
+
+    # -- jobs
+
+    async def open_job(
+        self,
+        ticket: JobTicket,
+        signature: bytes,
+        request: bytes,
+        idempotency_key: str | None,
+        decision: dict[str, Any],
+    ) -> None:
+        """Write a ticket down before it is sent; a later ticket for the same job replaces it."""
+        values = {
+            "router": self._router,
+            "sequence": ticket.sequence,
+            "account": ticket.account,
+            "grant_digest": ticket.grant,
+            "provider": ticket.provider,
+            "model_id": ticket.model_id,
+            "tier": int(ticket.tier),
+            "state": JobState.DISPATCHED,
+            "request": request,
+            "ticket": orjson.dumps(ticket.to_json()).decode(),
+            "ticket_signature": signature,
+            "reserved": ticket.max_cost,
+            "idempotency_key": idempotency_key,
+            "decision": orjson.dumps(decision, option=orjson.OPT_SORT_KEYS).decode(),
+            "created_at": ticket.issued_at,
+        }
+        dialect = sqlite if self._state.is_sqlite else postgresql
+        statement = dialect.insert(jobs).values(job_id=ticket.job_id, **values)
+        try:
+            async with self._state.begin() as conn:
+                await conn.execute(
+                    statement.on_conflict_do_update(index_elements=[jobs.c.job_id], set_=values)
+                )
+        except IntegrityError:
+            raise RequestError(
+                "A request with this Idempotency-Key is being processed or is done.",
+                code="idempotency_in_progress",
+                status=409,
+            ) from None
+
+    async def deliver_job(
+        self, job_id: bytes, receipt: JobReceipt, signature: bytes, text: str
+    ) -> None:
+        async with self._state.begin() as conn:
+            await conn.execute(
+                update(jobs)
+                .where(jobs.c.job_id == job_id, jobs.c.state == JobState.DISPATCHED)
+                .values(
+                    state=JobState.DELIVERED,
+                    text=text,
+                    finish=int(receipt.finish_reason),
+                    receipt=orjson.dumps(receipt.to_json()).decode(),
+                    receipt_signature=signature,
+                    cost=receipt.cost,
+                    completed_at=receipt.completed_at,
+                )
+            )
+
+    async def fail_job(self, job_id: bytes) -> None:
+        """Close a job that costs nothing; its idempotency key may be used again."""
+        async with self._state.begin() as conn:
+            await conn.execute(
+                update(jobs)
+                .where(jobs.c.job_id == job_id, jobs.c.state == JobState.DISPATCHED)
+                .values(state=JobState.FAILED, idempotency_key=None, completed_at=int(time()))
+            )
+
+    async def find_job(self, job_id: bytes) -> StoredJob | None:
+        return await self._one(jobs.c.job_id == job_id)
+
+    async def idempotent(self, account: Address, key: str) -> StoredJob | None:
+        return await self._one(jobs.c.account == account, jobs.c.idempotency_key == key)
+
+    async def open_jobs(self) -> list[StoredJob]:
+        """Jobs without a receipt, left by an earlier run."""
+        return await self._many(select(jobs).where(jobs.c.state == JobState.DISPATCHED))
+
+    async def delivered_jobs(self, limit: int) -> list[StoredJob]:
+        """Delivered and in no batch yet, in ticket order."""
+        return await self._many(
+            select(jobs)
+            .where(jobs.c.state == JobState.DELIVERED)
+            .order_by(jobs.c.sequence)
+            .limit(limit)
+        )
+
+    async def batch_jobs(self, index: int, start: int, limit: int) -> list[StoredJob]:
+        return await self._many(
+            select(jobs)
+            .where(jobs.c.batch_index == index)
+            .order_by(jobs.c.leaf_index)
+            .offset(start)
+            .limit(limit)
+        )
+
+    async def forget_content(self, before: int) -> None:
+        """Drop prompts' and answers' idempotency hold past their retention; receipts and hashes
+        stay for ever.
+        """
+        async with self._state.begin() as conn:
+            await conn.execute(
+                update(jobs)
+                .where(
+                    jobs.c.router == self._router,
+                    jobs.c.batch_index.is_not(None),
+                    jobs.c.completed_at < before,
+                    jobs.c.text.is_not(None),
+                )
+                .values(text=None, request=b"", idempotency_key=None)
+            )
+
+    async def _one(self, *where: Any) -> StoredJob | None:
+        found = await self._many(select(jobs).where(*where))
+        return found[0] if found else None
+
+    async def _many(self, statement: Any) -> list[StoredJob]:
+        async with self._state.read() as conn:
+            rows = await conn.execute(statement.where(jobs.c.router == self._router))
+            return [_job(row) for row in rows]
+
+    # -- batches
+
+    async def save_batch(self, batch: Batch, job_ids: Sequence[bytes]) -> StoredBatch:
+        """Write a built batch and its jobs' places, in one transaction."""
+        header = batch.header
+        async with self._state.begin() as conn:
+            await conn.execute(
+                batches.insert().values(
+                    router=self._router,
+                    batch_index=header.index,
+                    header=orjson.dumps(header_to_json(header)).decode(),
+                    debits=orjson.dumps([leaf.to_json() for leaf in batch.debits]),
+                    credits=orjson.dumps([leaf.to_json() for leaf in batch.credits]),
+                    state=BatchState.BUILT,
+                )
+            )
+            for place, job_id in enumerate(job_ids):
+                await conn.execute(
+                    update(jobs)
+                    .where(jobs.c.job_id == job_id)
+                    .values(state=JobState.BATCHED, batch_index=header.index, leaf_index=place)
+                )
+        return StoredBatch(header, batch.debits, batch.credits, BatchState.BUILT, None, None, None)
+
+    async def batch_committed(self, index: int, tx: bytes, block: int, final_at: int) -> None:
+        await self._mark(index, state=BatchState.COMMITTED, tx=tx, block=block, final_at=final_at)
+
+    async def batch_applied(self, index: int) -> None:
+        await self._mark(index, state=BatchState.APPLIED)
+
+    async def _mark(self, index: int, **values: Any) -> None:
+        async with self._state.begin() as conn:
+            await conn.execute(
+                update(batches)
+                .where(batches.c.router == self._router, batches.c.batch_index == index)
+                .values(**values)
+            )
+
+    async def batch(self, index: int) -> StoredBatch | None:
+        return await self._batch(batches.c.batch_index == index)
+
+    async def last_batch(self) -> StoredBatch | None:
+        return await self._batch()
+
+    async def uncommitted_batch(self) -> StoredBatch | None:
+        """The batch a crash or an absent chain left built but uncommitted: there is at most one."""
+        return await self._batch(batches.c.state == BatchState.BUILT)
+
+    async def newest_final(self, now: int) -> StoredBatch | None:
+        """The newest committed batch whose challenge window has passed."""
+        return await self._batch(batches.c.state != BatchState.BUILT, batches.c.final_at <= now)
+
+    async def newest_applied(self) -> StoredBatch | None:
+        return await self._batch(batches.c.state == BatchState.APPLIED)
+
+    async def _batch(self, *where: Any) -> StoredBatch | None:
+        async with self._state.read() as conn:
+            row = (
+                await conn.execute(
+                    select(batches)
+                    .where(batches.c.router == self._router, *where)
+                    .order_by(batches.c.batch_index.desc())
+                    .limit(1)
+                )
+            ).first()
+        if row is None:
+            return None
+        return StoredBatch(
+            header_from_json(orjson.loads(row.header)),
+            tuple(DebitLeaf.from_json(leaf) for leaf in orjson.loads(row.debits)),
+            tuple(CreditLeaf.from_json(leaf) for leaf in orjson.loads(row.credits)),
+            BatchState(row.state),
+            row.tx,
+            row.block,
+            row.final_at,
+        )
+
+    # -- model names
+
+    async def pin_model(self, name: str, model_id: bytes) -> bytes:
+        """The id this name stands for with this router: the first one offered, for good."""
+        key = f"model:{self._router}:{name}"
+        async with self._state.begin() as conn:
+            known = await conn.scalar(select(meta.c.value).where(meta.c.name == key))
+            if known is None:
+                await conn.execute(meta.insert().values(name=key, value=model_id.hex()))
+                return model_id
+        return bytes.fromhex(known)
+
+
+def _job(row: Row[Any]) -> StoredJob:
+    return StoredJob(
+        job_id=row.job_id,
+        state=JobState(row.state),
+        ticket=JobTicket.from_json(orjson.loads(row.ticket)),
+        ticket_signature=row.ticket_signature,
+        request_json=orjson.loads(row.request) if row.request else None,
+        text=row.text or "",
+        receipt=JobReceipt.from_json(orjson.loads(row.receipt)) if row.receipt else None,
+        receipt_signature=row.receipt_signature or b"",
+        decision=(row.decision or "null").encode(),
+        batch_index=row.batch_index,
+        leaf_index=row.leaf_index,
+    )

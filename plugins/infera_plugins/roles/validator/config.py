@@ -1,0 +1,27 @@
+"""The validator's block in a node's YAML."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infera.operators import OperatorConfig
+
+
+class ValidatorConfig(OperatorConfig):
+    """`- kind: validator`"""
+
+    key: str = Field(
+        "validator", description="name of the hot key in this node's key store; made if missing"
+    )
+    engine: str | None = Field(
+        None, description="which engine re-executes jobs, if there are several"
+    )
+    check_rate_ppm: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="parts per million of leaves to check even if the draw does not assign them",
+    )
+    evidence_timeout_s: float = Field(
+        60.0, gt=0, description="how long to try a router for a batch's leaves and evidence"
+    )
