@@ -280,23 +280,23 @@ async def test_wrong_and_missing_keys(front: OpenAIFront, gateway: ScriptedGatew
 
 
 async def test_rate_limit(gateway: ScriptedGateway) -> None:
-    async with running(gateway, rate_limit_per_minute=2) as front:
-        async with openai.AsyncOpenAI(
-            base_url=front.base_url, api_key=KEY, max_retries=0
-        ) as client:
-            for left in ("1", "0"):
-                raw = await client.chat.completions.with_raw_response.create(
-                    model=MODEL, messages=MESSAGES
-                )
-                assert raw.headers["x-ratelimit-limit-requests"] == "2"
-                assert raw.headers["x-ratelimit-remaining-requests"] == left
-                assert raw.headers["x-ratelimit-reset-requests"].endswith("s")
-            with pytest.raises(openai.RateLimitError) as caught:
-                await client.chat.completions.create(model=MODEL, messages=MESSAGES)
-            assert caught.value.code == "rate_limit_exceeded"
-            assert 1 <= int(caught.value.response.headers["retry-after"]) <= 30
-            other = client.with_options(api_key=OTHER_KEY)
-            await other.chat.completions.create(model=MODEL, messages=MESSAGES)
+    async with (
+        running(gateway, rate_limit_per_minute=2) as front,
+        openai.AsyncOpenAI(base_url=front.base_url, api_key=KEY, max_retries=0) as client,
+    ):
+        for left in ("1", "0"):
+            raw = await client.chat.completions.with_raw_response.create(
+                model=MODEL, messages=MESSAGES
+            )
+            assert raw.headers["x-ratelimit-limit-requests"] == "2"
+            assert raw.headers["x-ratelimit-remaining-requests"] == left
+            assert raw.headers["x-ratelimit-reset-requests"].endswith("s")
+        with pytest.raises(openai.RateLimitError) as caught:
+            await client.chat.completions.create(model=MODEL, messages=MESSAGES)
+        assert caught.value.code == "rate_limit_exceeded"
+        assert 1 <= int(caught.value.response.headers["retry-after"]) <= 30
+        other = client.with_options(api_key=OTHER_KEY)
+        await other.chat.completions.create(model=MODEL, messages=MESSAGES)
 
 
 @pytest.mark.parametrize(

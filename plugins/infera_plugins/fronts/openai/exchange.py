@@ -29,16 +29,18 @@ class Exchange:
     """A request, its response headers so far, and how far the response has come."""
 
     __slots__ = (
-        "_timeout_s", "chunks", "complete", "ending", "headers", "id", "model", "route", "scope",
-        "started", "started_at", "status",
+        "_body_timeout_s", "_deadline", "_timeout_s", "chunks", "complete", "ending", "headers",
+        "id", "model", "route", "scope", "started", "started_at", "status",
     )  # fmt: skip
 
     def __init__(self, route: str, timeout_s: float) -> None:
         self.id = new_request_id()
         self.route = route
-        self.scope = anyio.CancelScope(deadline=anyio.current_time() + timeout_s)
-        """All work on the request happens inside."""
         self._timeout_s = timeout_s
+        self._deadline = anyio.current_time() + timeout_s
+        self._body_timeout_s = 0.0
+        self.scope = anyio.CancelScope(deadline=self._deadline)
+        """All work on the request happens inside."""
         self.started_at = perf_counter()
         self.headers: Headers = [(b"x-request-id", self.id.encode())]
         self.model = ""
@@ -60,6 +62,15 @@ class Exchange:
             self.ending = why
             self.scope.cancel()
 
+    @contextmanager
+    def receiving(self, within_s: float) -> Iterator[None]:
+        """While the body is read: end the exchange if it takes longer than this."""
+        self._body_timeout_s = within_s
+        self.scope.deadline = min(self._deadline, anyio.current_time() + within_s)
+        yield
+        self._body_timeout_s = 0
+        self.scope.deadline = self._deadline
+
     def ended(self) -> RequestError:
         """What the client of an ended request is told."""
         if self.ending is Ending.SHUTDOWN:
@@ -69,6 +80,12 @@ class Exchange:
                 status=503,
                 type=ErrorType.SERVER,
                 retry_after_s=5,
+            )
+        if self._body_timeout_s:
+            return RequestError(
+                f"The request body did not arrive within {self._body_timeout_s:g} seconds",
+                code="request_body_timeout",
+                status=408,
             )
         return RequestError(
             f"The request took longer than this server's limit of {self._timeout_s:g} seconds",

@@ -7,6 +7,7 @@ request ends, the `submit` context is left at once, which is what stops generati
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from time import monotonic
@@ -21,6 +22,7 @@ from infera_plugins.fronts.openai.exchange import CLIENT_GONE, Ending, Exchange,
 from infera_plugins.fronts.openai.http import (
     JSON,
     ClientGoneError,
+    Message,
     Receive,
     Scope,
     Send,
@@ -117,25 +119,15 @@ class Generation:
         caller = self._doorkeeper.admit(scope, exchange)
         with self._doorkeeper.concurrency.slot(caller.key_hash):
             key = _idempotency_key(scope)
-            request, options = translate(await self._body(scope, receive))
+            with exchange.receiving(self._config.body_timeout_s):
+                body = await read_json(scope, receive, self._config.max_body_bytes)
+            request, options = translate(body)
             exchange.model = request.model
-            failure: Exception | None = None
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_watch, receive, exchange)
-                try:
-                    async with self._gateway.submit(caller, request, options, key) as stream:
-                        exchange.headers.append((b"x-infera-job", stream.job_id.encode()))
-                        relay = self._stream if options.stream else self._whole
-                        await relay(exchange, stream, send)
-                except Exception as error:  # kept out of the group, which would wrap it
-                    failure = error
-                tasks.cancel_scope.cancel()
-            if failure is not None:
-                raise failure
-
-    async def _body(self, scope: Scope, receive: Receive) -> object:
-        config = self._config
-        return await read_json(scope, receive, config.max_body_bytes, config.body_timeout_s)
+            with _Watch(receive, exchange):
+                async with self._gateway.submit(caller, request, options, key) as stream:
+                    exchange.headers.append((b"x-infera-job", stream.job_id.encode()))
+                    relay = self._stream if options.stream else self._whole
+                    await relay(exchange, stream, send)
 
     async def _whole(self, exchange: Exchange, stream: JobStream, send: Send) -> None:
         body = b"".join([piece async for piece in stream])
@@ -210,10 +202,35 @@ async def refuse(exchange: Exchange, error: RequestError, receive: Receive, send
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _watch(receive: Receive, exchange: Exchange) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    exchange.end(Ending.CLIENT_LEFT)
+class _Watch:
+    """Ends the exchange when its client hangs up while the block runs.
+
+    A bare task around `receive`, owned by the block: a task group costs 50 µs more a request.
+    """
+
+    __slots__ = ("_exchange", "_receive", "_task")
+
+    def __init__(self, receive: Receive, exchange: Exchange) -> None:
+        self._receive = receive
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        self._listen()
+
+    def __exit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    def _listen(self) -> None:
+        self._task = asyncio.ensure_future(self._receive())
+        self._task.add_done_callback(self._received)
+
+    def _received(self, task: asyncio.Future[Message]) -> None:
+        if task.cancelled():
+            return
+        if task.exception() is None and task.result()["type"] == "http.request":
+            self._listen()
+        else:
+            self._exchange.end(Ending.CLIENT_LEFT)
 
 
 def _took(exchange: Exchange) -> tuple[bytes, bytes]:

@@ -8,7 +8,6 @@ import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-import anyio
 import orjson
 
 from infera.errors import ChainUnavailableError, ErrorType, RequestError, StateError
@@ -60,22 +59,16 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-async def read_json(scope: Scope, receive: Receive, most: int, timeout_s: float) -> Any:
-    """The parsed request body. Raises `RequestError` (400, 408, 413, 415) or `ClientGoneError`."""
+async def read_json(scope: Scope, receive: Receive, most: int) -> Any:
+    """The parsed request body. Raises `RequestError` (400, 413, 415) or `ClientGoneError`."""
     _check_media_type(scope)
-    with anyio.move_on_after(timeout_s):
-        body = await _read_body(scope, receive, most)
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise RequestError(
-                f"The request body is not valid JSON: {error}", code="invalid_json"
-            ) from None
-    raise RequestError(
-        f"The request body did not arrive within {timeout_s:g} seconds",
-        code="request_body_timeout",
-        status=408,
-    )
+    body = await _read_body(scope, receive, most)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(
+            f"The request body is not valid JSON: {error}", code="invalid_json"
+        ) from None
 
 
 def _check_media_type(scope: Scope) -> None:

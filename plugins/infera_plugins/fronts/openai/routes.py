@@ -125,12 +125,8 @@ class Routes:
     async def grant(self, request: Request) -> Response:
         """`POST /v1/network/grants`: needs no key, since the account's signature is in the body."""
         with self._grants.slot(_GRANTS):
-            body = await read_json(
-                request.scope,
-                request.receive,
-                self._config.max_body_bytes,
-                self._config.body_timeout_s,
-            )
+            with _exchange(request).receiving(self._config.body_timeout_s):
+                body = await read_json(request.scope, request.receive, self._config.max_body_bytes)
             grant, signature = _signed_grant(body)
             digest = await self._gateway.register_grant(grant, signature)
         return _json({"object": "key_grant", "digest": f"0x{digest.hex()}"})
