@@ -121,7 +121,7 @@ class Ledger:
         if amount > grant.per_job_cap:
             raise _broke(
                 f"This request could cost {usdc(amount)}, above the key's limit of "
-                f"{usdc(grant.per_job_cap)} per job. Lower max_tokens or use a key with a higher one.",
+                f"{usdc(grant.per_job_cap)} per job. Lower max_tokens or use another key.",
                 "per_job_cap_exceeded",
             )
         if book.charged_today + book.reserved + amount > grant.daily_cap:
