@@ -21,7 +21,7 @@ from .contracts import Book
 from .deploy import DEVELOPMENT_CHAINS, ETH, FAUCET, Deployer, Deployment, check_standing
 from .rpc import Rpc
 from .transactions import Transactor
-from .transport import Transport, Web3Transport
+from .transport import Transport, make_transport
 
 if TYPE_CHECKING:
     from infera.context import Context
@@ -71,7 +71,9 @@ async def open_session(config: EvmConfig, context: Context, name: str) -> AsyncI
     """
     context.home.mkdir(parents=True, exist_ok=True)
     node = _embedded(config, context.home) if config.embedded else None
-    transport: Transport = node or Web3Transport(config.rpc, timeout_s=config.request_timeout_s)
+    transport: Transport = node or make_transport(
+        config.rpc, timeout_s=config.request_timeout_s
+    )
     bus = context.bus
     rpc = Rpc(
         transport,

@@ -1,20 +1,30 @@
-"""Ways to reach a node: the embedded chain, HTTP, WebSocket, IPC. Each answers `make_request(method, params)`.
+"""Ways to reach a node: the embedded chain, HTTP, WebSocket, IPC. Each answers `make_request`.
 
-web3 is imported only when a node is somewhere else: it takes longer to load than a devnet takes to start.
+HTTP goes through web3.py, which is imported only then: it takes longer to load than a devnet takes
+to start. Sockets do not: web3's persistent providers raise one caller's error in another caller.
 """
 
 from __future__ import annotations
 
-import importlib
-from json import JSONDecodeError
-from pathlib import Path
-from typing import Any, Protocol
+import codecs
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+MAX_MESSAGE = 128 << 20
+
 
 class Transport(Protocol):
-    """Carries JSON-RPC. `make_request` returns the whole answer and raises `TransportError` if there is none."""
+    """Carries JSON-RPC.
+
+    `make_request` returns the whole answer object and raises `TransportError` if there is none.
+    """
 
     async def connect(self) -> None:
         """Open the way."""
@@ -30,69 +40,215 @@ class TransportError(Exception):
     """The node did not answer."""
 
 
-class Web3Transport:
-    """A web3.py provider that is opened again after it failed."""
+def make_transport(url: str, *, timeout_s: float = 20.0) -> Transport:
+    """The transport a URL asks for."""
+    scheme = url.partition("://")[0]
+    if scheme in ("http", "https"):
+        return HttpTransport(url, timeout_s=timeout_s)
+    opener = WebSocket if scheme in ("ws", "wss") else Ipc
+    return SocketTransport(opener(url.removeprefix("ipc://")), timeout_s=timeout_s)
 
-    def __init__(self, url: str, *, timeout_s: float = 20.0) -> None:
+
+class HttpTransport:
+    """web3.py's HTTP provider, without its own retries."""
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
         self._url = url
         self._timeout_s = timeout_s
         self._provider: Any = None
-        self._persistent = False
-        self._opening = anyio.Lock()
 
     def _make(self) -> Any:
-        scheme = self._url.partition("://")[0]
-        web3 = importlib.import_module("web3")
-        if scheme in ("http", "https"):
-            aiohttp = importlib.import_module("aiohttp")
-            timeout = aiohttp.ClientTimeout(total=self._timeout_s)
-            return web3.AsyncHTTPProvider(
-                self._url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
-            )
-        options = {"request_timeout": self._timeout_s, "max_connection_retries": 1}
-        self._persistent = True
-        if scheme in ("ws", "wss"):
-            return web3.WebSocketProvider(self._url, **options)
-        path = self._url.removeprefix("ipc://")
-        return web3.AsyncIPCProvider(Path(path), **options)
+        from aiohttp import ClientTimeout
+        from web3 import AsyncHTTPProvider
+
+        return AsyncHTTPProvider(
+            self._url,
+            request_kwargs={"timeout": ClientTimeout(total=self._timeout_s)},
+            exception_retry_configuration=None,
+        )
 
     async def connect(self) -> None:
-        """Open the connection, if there is to be one."""
-        async with self._opening:
-            if self._provider is None:
-                provider = await anyio.to_thread.run_sync(self._make)
-                if self._persistent:
-                    await self._guard(provider.connect())
-                self._provider = provider
+        """Make the provider; HTTP connects by request."""
+        if self._provider is None:
+            self._provider = await anyio.to_thread.run_sync(self._make)
 
     async def disconnect(self) -> None:
-        """Close the connection."""
+        """Close the connections that are kept."""
         provider, self._provider = self._provider, None
         if provider is not None:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(2):
-                await provider.disconnect()
+            await provider.disconnect()
 
     async def make_request(self, method: str, params: Any) -> Any:
-        """Ask the node; after a failure the next request opens a new connection."""
+        """POST a request."""
         await self.connect()
-        provider = self._provider
-        try:
-            with anyio.fail_after(self._timeout_s + 5):
-                return await self._guard(provider.make_request(method, params))
-        except (TransportError, TimeoutError) as e:
-            if self._persistent and self._provider is provider:
-                await self.disconnect()
-            raise TransportError(str(e) or "no answer in time") from e
+        return await _guard(self._provider.make_request(method, params), "aiohttp", "web3")
 
-    async def _guard(self, work: Any) -> Any:
+
+class Socket(Protocol):
+    """A connection that carries whole messages. Cancelling `receive` loses nothing."""
+
+    async def open(self) -> None:
+        """Connect."""
+
+    async def close(self) -> None:
+        """Hang up."""
+
+    async def send(self, message: str) -> None:
+        """Send one message."""
+
+    async def receive(self) -> Any:
+        """The next message, decoded."""
+
+
+class WebSocket:
+    """A JSON-RPC connection over WebSocket."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Any = None
+
+    async def open(self) -> None:
+        """Connect."""
+        from websockets.asyncio.client import connect
+
+        self._connection = await connect(self._url, max_size=MAX_MESSAGE)
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._connection.close()
+
+    async def send(self, message: str) -> None:
+        """Send one message."""
+        await self._connection.send(message)
+
+    async def receive(self) -> Any:
+        """The next message, decoded."""
+        return json.loads(await self._connection.recv())
+
+
+class Ipc:
+    """A JSON-RPC connection over a Unix socket: JSON objects one after another."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._stream: Any = None
+        self._text = ""
+        self._decoder = json.JSONDecoder()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+
+    async def open(self) -> None:
+        """Connect."""
+        self._stream = await anyio.connect_unix(self._path)
+        self._text = ""
+        self._utf8.reset()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._stream.aclose()
+
+    async def send(self, message: str) -> None:
+        """Send one message."""
+        await self._stream.send(message.encode())
+
+    async def receive(self) -> Any:
+        """The next message, decoded."""
+        while True:
+            self._text = self._text.lstrip()
+            if self._text.endswith(("}", "]")) or "\n" in self._text:
+                try:
+                    message, end = self._decoder.raw_decode(self._text)
+                except json.JSONDecodeError:
+                    pass
+                else:
+                    self._text = self._text[end:]
+                    return message
+            if len(self._text) > MAX_MESSAGE:
+                raise OSError("the node's message is too long")
+            self._text += self._utf8.decode(await self._stream.receive(1 << 20))
+
+
+@dataclass(slots=True)
+class Pending:
+    """A request whose answer has not come."""
+
+    answer: Any = None
+    arrived: anyio.Event = field(default_factory=anyio.Event)
+
+
+class SocketTransport:
+    """Many requests at a time over one socket; it is opened again after it broke.
+
+    Nobody reads in the background: those who wait take turns reading for all.
+    """
+
+    def __init__(self, socket: Socket, *, timeout_s: float) -> None:
+        self._socket = socket
+        self._timeout_s = timeout_s
+        self._ids = itertools.count(1)
+        self._pending: dict[int, Pending] = {}
+        self._opening = anyio.Lock()
+        self._reading = anyio.Lock()
+        self._open = False
+
+    async def connect(self) -> None:
+        """Open the socket."""
+        async with self._opening:
+            if not self._open:
+                with anyio.move_on_after(self._timeout_s) as scope:
+                    await _guard(self._socket.open(), "websockets")
+                    self._open = True
+                if scope.cancelled_caught:
+                    raise TransportError("no connection in time")
+
+    async def disconnect(self) -> None:
+        """Close the socket."""
+        if self._open:
+            self._open = False
+            self._pending.clear()
+            with anyio.move_on_after(2, shield=True):
+                await _guard(self._socket.close(), "websockets")
+
+    async def make_request(self, method: str, params: Any) -> Any:
+        """Ask; after a failure the next request opens a new connection."""
+        await self.connect()
+        number, pending = next(self._ids), Pending()
+        self._pending[number] = pending
+        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
         try:
-            return await work
-        except (OSError, TimeoutError, EOFError, JSONDecodeError) as e:
+            with anyio.fail_after(self._timeout_s):
+                await _guard(self._socket.send(json.dumps(request)), "websockets")
+                while not pending.arrived.is_set():
+                    async with self._reading:
+                        if not pending.arrived.is_set():
+                            await self._read()
+        except (TransportError, TimeoutError) as e:
+            await self.disconnect()
+            raise TransportError(str(e) or "no answer in time") from e
+        finally:
+            self._pending.pop(number, None)
+        return pending.answer
+
+    async def _read(self) -> None:
+        if not self._open:
+            raise TransportError("the connection broke")
+        message = await _guard(self._socket.receive(), "websockets")
+        waiting = self._pending.get(message.get("id")) if isinstance(message, dict) else None
+        if waiting is not None:
+            waiting.answer = message
+            waiting.arrived.set()
+
+
+async def _guard(work: Awaitable[Any], *libraries: str) -> Any:
+    """Await, and turn what means "the node is away" into `TransportError`."""
+    try:
+        return await work
+    except (OSError, EOFError, ValueError, anyio.EndOfStream, anyio.ClosedResourceError) as e:
+        raise TransportError(_words(e)) from e
+    except Exception as e:
+        # The libraries' own errors, named without importing what may not be in use.
+        if type(e).__module__.partition(".")[0] in (*libraries, "anyio"):
             raise TransportError(_words(e)) from e
-        except Exception as e:
-            if type(e).__module__.partition(".")[0] in ("aiohttp", "websockets", "web3"):
-                raise TransportError(_words(e)) from e
-            raise
+        raise
 
 
 def _words(error: BaseException) -> str:
