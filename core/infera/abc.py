@@ -193,6 +193,10 @@ class Chain(Component):
     async def unlock(self, account: Signer, router: Address, amount: int) -> None:
         """Start the thaw."""
 
+    async def withdraw_thawed(self, account: Signer, router: Address) -> int:
+        """Move what has thawed back to the free balance; returns micro-USDC moved."""
+        raise NotImplementedError
+
     @abstractmethod
     async def revoke_keys(self, account: Signer) -> int:
         """Raise the account's generation, which ends every grant; returns the new one."""
