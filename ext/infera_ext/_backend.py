@@ -1,13 +1,14 @@
 """Which implementation is in use: the C module, or its pure-Python twin.
 
-The twin is taken when the C module was not built, or when ``INFERA_EXT=0`` is set in the
-environment at the first import.  Both give the same results; :func:`backend` tells which one runs
-and why.
+The twin is taken when the C module was not built, with a RuntimeWarning, or when ``INFERA_EXT=0`` is
+set in the environment at the first import.  Both give the same results; :func:`backend` tells which
+one runs and why.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from infera_ext import pure
@@ -55,6 +56,12 @@ def _choose() -> tuple[Backend, str]:
     try:
         from infera_ext import native
     except ImportError as error:
+        warnings.warn(
+            f"infera_ext runs in pure Python, hundreds of times slower: {error}. Install a C "
+            "compiler and reinstall infera, or set INFERA_EXT=0 to say that this is meant",
+            RuntimeWarning,
+            stacklevel=2,
+        )
         return pure, f"the C module is missing ({error})"
     return native, "the C module is built"
 

@@ -12,6 +12,7 @@ from infera_ext import _backend, pure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CHOSEN, REASON = _backend.active, infera_ext.backend().reason
 PATHS: dict[str, list[str]] = {"portable": [], "avx2": ["avx2"], "avx512": ["avx2", "avx512"]}
 
 
@@ -34,4 +35,7 @@ def path(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def native_module() -> Any:
-    return pytest.importorskip("infera_ext.native", exc_type=ImportError)
+    """The C functions; skips the test where they are not built or ``INFERA_EXT=0`` is set."""
+    if CHOSEN is pure:
+        pytest.skip(REASON)
+    return CHOSEN
