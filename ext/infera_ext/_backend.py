@@ -1,8 +1,8 @@
 """Which implementation is in use: the C module, or its pure-Python twin.
 
-The twin is taken when the C module was not built, with a RuntimeWarning, or when ``INFERA_EXT=0`` is
-set in the environment at the first import.  Both give the same results; :func:`backend` tells which
-one runs and why.
+The twin is taken when the C module was not built, with a RuntimeWarning, or when ``INFERA_EXT=0``
+is set in the environment at the first import.  Both give the same results; :func:`backend` tells
+which one runs and why.
 """
 
 from __future__ import annotations
