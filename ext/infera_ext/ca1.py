@@ -1,4 +1,4 @@
-"""Decoders in canonical arithmetic CA-1 (docs/arithmetic.md): typed access to the C library, or to its twin.
+"""Decoders in canonical arithmetic CA-1 (docs/arithmetic.md): the C library or its twin, typed.
 
     model = Model(shape)
     model.set(Slot.EMBED, 0, data, Format.BF16)     # ... every tensor
@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from infera_ext import ca1_reference as ref
 from infera_ext._backend import active
@@ -130,7 +130,9 @@ def kernels() -> str:
     return ffi.string(lib.ca1_kernels()).decode() if lib else "python"
 
 
-def rope_table(inv_freq: Sequence[float], first: int, count: int) -> tuple[array[float], array[float]]:
+def rope_table(
+    inv_freq: Sequence[float], first: int, count: int
+) -> tuple[array[float], array[float]]:
     """Cosines and sines, a row per position; bits of every entry are defined by CA-1."""
     if lib is None:
         return ref.rope_table(inv_freq, first, count)
@@ -140,6 +142,38 @@ def rope_table(inv_freq: Sequence[float], first: int, count: int) -> tuple[array
     out = ffi.from_buffer("float[]", cosines), ffi.from_buffer("float[]", sines)
     lib.ca1_rope_table(frequencies, len(inv_freq), first, count, *out)
     return cosines, sines
+
+
+def exp(x: Any, out: Any) -> None:
+    """CA-1's exp of every number in a binary32 buffer, into another."""
+    if lib is None:
+        source, target = memoryview(x).cast("B").cast("f"), memoryview(out).cast("B").cast("f")
+        for i, value in enumerate(source):
+            target[i] = ref.exp(value)
+    else:
+        source, target = ffi.from_buffer("float[]", x), ffi.from_buffer("float[]", out)
+        if len(source) != len(target):
+            raise Ca1Error(2)
+        lib.ca1_op_exp(source, target, len(source))
+
+
+def matmul(
+    w: Buffer, number_format: Format, rows: int, k: int, x: array[float], tokens: int
+) -> array[float]:
+    """Dot of every row of w (rows x k, F32 or BF16) with every row of x: tokens x rows numbers."""
+    wide = 4 if number_format == Format.F32 else 2
+    if memoryview(w).nbytes != rows * k * wide or len(x) != tokens * k:
+        raise Ca1Error(2)
+    if lib is None:
+        flat = ref.widen(memoryview(w).cast("B"), number_format)
+        matrix = [flat[i : i + k] for i in range(0, rows * k, k)]
+        inputs = [x[i : i + k] for i in range(0, tokens * k, k)]
+        return array("f", [ref.dot(row, column) for column in inputs for row in matrix])
+    y = array("f", bytes(4 * rows * tokens))
+    source, column = ffi.from_buffer(w), ffi.from_buffer("float[]", x)
+    out = ffi.from_buffer("float[]", y)
+    _check(lib.ca1_op_matmul(source, number_format, rows, k, column, tokens, out))
+    return y
 
 
 class Model:
@@ -153,7 +187,11 @@ class Model:
             config = ffi.new("ca1_config *")
             for name in ("vocab", "hidden", "intermediate", "layers", "heads", "kv_heads"):
                 setattr(config, name, getattr(shape, name))
-            config.head_dim, config.context, config.format = shape.head_dim, shape.context, shape.format
+            config.head_dim, config.context, config.format = (
+                shape.head_dim,
+                shape.context,
+                shape.format,
+            )
             config.tied, config.eps, config.scale = shape.tied, shape.eps, shape.scale
             status = ffi.new("int *")
             made = lib.ca1_model_new(config, status)
@@ -227,8 +265,13 @@ class Session:
             ffi.release(self._c)
             self._c = None
 
-    def forward(self, tokens: Sequence[int]) -> array[float]:
-        """Append tokens; the logits after the last one."""
+    @overload
+    def forward(self, tokens: Sequence[int]) -> array[float]: ...
+    @overload
+    def forward(self, tokens: Sequence[int], *, logits: bool) -> array[float] | None: ...
+
+    def forward(self, tokens: Sequence[int], *, logits: bool = True) -> array[float] | None:
+        """Append tokens; the logits after the last one, unless they are not wanted."""
         vocab = self.model.shape.vocab
         if not tokens or min(tokens) < 0 or max(tokens) >= vocab:
             raise Ca1Error(4)
@@ -238,9 +281,11 @@ class Session:
             result = self._twin.forward(tokens)
             if result is None:
                 raise Ca1Error(3)
-            return result
-        logits = array("f", bytes(4 * vocab))
-        ids = array("I", tokens)
-        out = ffi.from_buffer("float[]", logits)
-        _check(lib.ca1_forward(self._c, ffi.from_buffer("uint32_t[]", ids), len(ids), out))
-        return logits
+            return result if logits else None
+        ids = ffi.from_buffer("uint32_t[]", array("I", tokens))
+        if not logits:
+            _check(lib.ca1_forward(self._c, ids, len(tokens), ffi.NULL))
+            return None
+        wanted = array("f", bytes(4 * vocab))
+        _check(lib.ca1_forward(self._c, ids, len(tokens), ffi.from_buffer("float[]", wanted)))
+        return wanted

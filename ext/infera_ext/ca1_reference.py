@@ -1,8 +1,8 @@
-"""CA-1 in pure Python: the twin of the C kernels, bit for bit, and the form to read beside docs/arithmetic.md.
+"""CA-1 in pure Python: the twin of the C kernels, bit for bit (see docs/arithmetic.md).
 
-Numbers are Python floats that hold binary32 values.  Every operation is computed in binary64 and rounded to
-binary32; for add, sub, mul, div and sqrt of binary32 operands that double rounding is known to be harmless, and
-:func:`fma` corrects the one case where it is not.
+Numbers are Python floats that hold binary32 values.  Every operation is computed in binary64 and
+rounded to binary32; for add, sub, mul, div and sqrt of binary32 operands that double rounding is
+known to be harmless, and :func:`fma` corrects the one case where it is not.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def fma(a: float, b: float, c: float) -> float:
     if math.isinf(rounded):
         back = abs(total) == _OVERFLOW and (error < 0) == (total > 0)
         return math.copysign(_LARGEST, total) if back else rounded
-    # The exact sum is total + error.  Rounding twice goes wrong only where total sits between two neighbours.
+    # The exact sum is total + error; rounding twice goes wrong only halfway between neighbours.
     other = 2.0 * total - rounded
     if c_float(other).value != other:
         return rounded
@@ -131,7 +131,7 @@ def softmax(scores: Sequence[float], scale: float) -> tuple[list[float], float]:
 
 
 def mix(e: Sequence[float], values: Sequence[Sequence[float]], den: float) -> list[float]:
-    """The weighted mean of value rows: one chain per block of 256 positions, blocks added up, one division."""
+    """The weighted mean of value rows: a chain per block of 256 positions, then one division."""
     out = []
     for d in range(len(values[0])):
         total = 0.0
@@ -148,7 +148,9 @@ def rope(head: Sequence[float], cosines: Sequence[float], sines: Sequence[float]
     half = len(head) // 2
     low, high = head[:half], head[half:]
     turned = [fma(a, c, -f32(b * s)) for a, b, c, s in zip(low, high, cosines, sines, strict=True)]
-    return turned + [fma(b, c, f32(a * s)) for a, b, c, s in zip(low, high, cosines, sines, strict=True)]
+    return turned + [
+        fma(b, c, f32(a * s)) for a, b, c, s in zip(low, high, cosines, sines, strict=True)
+    ]
 
 
 _SIN: Final = (
@@ -174,7 +176,7 @@ _PI_HALVES: Final = tuple(
 
 
 def cos_sin(x: float) -> tuple[float, float]:
-    """cos and sin of x >= 0 in binary64, by plain binary64 operations, so that no libm has a say; rounded."""
+    """cos and sin of x >= 0 by plain binary64 operations, so that no libm has a say; rounded."""
     n = int(x * _TWO_OVER_PI + 0.5)
     r = x
     for part in _PI_HALVES:
@@ -192,7 +194,9 @@ def cos_sin(x: float) -> tuple[float, float]:
     return f32(cos_x), f32(sin_x)
 
 
-def rope_table(inv_freq: Sequence[float], first: int, count: int) -> tuple[array[float], array[float]]:
+def rope_table(
+    inv_freq: Sequence[float], first: int, count: int
+) -> tuple[array[float], array[float]]:
     """Rows of cosines and sines for `count` positions from `first` on."""
     cosines, sines = array("f"), array("f")
     for position in range(first, first + count):
@@ -204,7 +208,7 @@ def rope_table(inv_freq: Sequence[float], first: int, count: int) -> tuple[array
 
 
 def widen(data: bytes | bytearray | memoryview, number_format: int) -> list[float]:
-    """Little-endian binary32 (0), bfloat16 (1) or binary16 (2) as Python floats; ValueError unless finite."""
+    """Little-endian binary32 (0), bfloat16 (1) or binary16 (2); ValueError unless finite."""
     raw = bytes(data)
     if number_format == 0:
         values = list(struct.unpack(f"<{len(raw) // 4}f", raw))

@@ -1,4 +1,4 @@
-"""The decoder in pure Python on :mod:`infera_ext.ca1_reference`: what :mod:`infera_ext.ca1` runs without the C module."""
+"""The decoder in pure Python: what :mod:`infera_ext.ca1` runs without the C module."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TwinSession:
         self.length = min(length, self.length)
 
     def forward(self, tokens: Sequence[int]) -> array[float] | None:
-        """Logits after the last token; None if a number overflowed (the session goes back to where it was)."""
+        """Logits after the last token; None if a number overflowed (nothing is appended then)."""
         before = self.length
         x: list[float] = []
         for token in tokens:
