@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import openai
 import pytest
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from infera_plugins.fronts.openai.server import OpenAIFront
 
 
-@pytest.fixture(params=[("asyncio", {"use_uvloop": True})], ids=["uvloop"])
+class Shared(NamedTuple):
+    """A front and its gateway."""
+
+    front: OpenAIFront
+    gateway: ScriptedGateway
+
+
+@pytest.fixture(scope="module", params=[("asyncio", {"use_uvloop": True})], ids=["uvloop"])
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
     """uvicorn runs on asyncio; the node runs it on uvloop."""
     return request.param
@@ -34,6 +41,14 @@ def gateway() -> ScriptedGateway:
 async def front(gateway: ScriptedGateway) -> AsyncIterator[OpenAIFront]:
     async with running(gateway) as front:
         yield front
+
+
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Shared]:
+    """One front for all tests of a module that leave no trace in it."""
+    gateway = ScriptedGateway()
+    async with running(gateway) as front:
+        yield Shared(front, gateway)
 
 
 @pytest.fixture

@@ -127,6 +127,9 @@ class ScriptedGateway(Gateway):
     """Set by scripts that wait, when they do."""
     stopped: anyio.Event = field(default_factory=anyio.Event)
     """Set when a job's context is left."""
+    bookkeeping: anyio.Event | None = None
+    """What a job waits for after its answer is out."""
+    booked: anyio.Event = field(default_factory=anyio.Event)
     grants: list[tuple[KeyGrant, bytes]] = field(default_factory=list)
 
     def _fail(self) -> None:
@@ -159,6 +162,9 @@ class ScriptedGateway(Gateway):
         self.open_jobs += 1
         try:
             yield ScriptedStream(self.script(self, request, options))
+            if self.bookkeeping is not None:
+                await self.bookkeeping.wait()
+            self.booked.set()
         finally:
             self.open_jobs -= 1
             self.stopped.set()
@@ -216,16 +222,71 @@ def chat_body(**extra: Any) -> dict[str, Any]:
     return {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], **extra}
 
 
-def head(body: bytes, *, key: str = KEY, length: int | None = None, extra: str = "") -> bytes:
-    """The head of a raw chat request."""
-    size = len(body) if length is None else length
+def raw(
+    body: bytes = b"",
+    *,
+    line: str = "POST /v1/chat/completions",
+    key: str = KEY,
+    media: str = "application/json",
+    length: str | None = None,
+    extra: str = "",
+) -> bytes:
+    """A request as it travels, on a connection that ends with it."""
+    framing = f"content-length: {len(body)}" if length is None else length
     return (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {key}\r\n"
-        f"content-type: application/json\r\ncontent-length: {size}\r\n{extra}\r\n"
-    ).encode()
+        f"{line} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {key}\r\nconnection: close\r\n"
+        f"content-type: {media}\r\n{framing}\r\n{extra}\r\n"
+    ).encode("latin-1") + body
 
 
 def raw_chat(**extra: Any) -> bytes:
-    """A whole raw chat request."""
-    body = json.dumps(chat_body(**extra)).encode()
-    return head(body) + body
+    """A whole chat request as it travels."""
+    return raw(json.dumps(chat_body(**extra)).encode())
+
+
+@dataclass
+class Reply:
+    """A response, its chunks joined."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> Any:
+        return self.json()["error"]["code"]
+
+
+async def connect(front: OpenAIFront) -> anyio.abc.SocketStream:
+    """A plain connection to the front."""
+    return await anyio.connect_tcp("127.0.0.1", port_of(front))
+
+
+async def read_reply(stream: anyio.abc.ByteStream) -> Reply:
+    """Read until the server closes."""
+    data = b""
+    with anyio.fail_after(10):
+        try:
+            while True:
+                data += await stream.receive()
+        except anyio.EndOfStream:
+            pass
+    head, _, body = data.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    if headers.get("transfer-encoding") == "chunked":
+        body, rest = b"", body
+        while rest:
+            size, _, rest = rest.partition(b"\r\n")
+            body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return Reply(int(status.split()[1]), headers, body)
+
+
+async def talk(front: OpenAIFront, request: bytes) -> Reply:
+    """Send a request on a connection of its own, return the response."""
+    async with await connect(front) as stream:
+        await stream.send(request)
+        return await read_reply(stream)

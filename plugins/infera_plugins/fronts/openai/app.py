@@ -124,10 +124,9 @@ class App:
             exchange.status = CLIENT_GONE
             return
         if isinstance(failure, HTTPException):
-            exchange.headers += [
-                (name.lower().encode(), value.encode())
-                for name, value in (failure.headers or {}).items()
-            ]
+            allowed = (failure.headers or {}).get("Allow", "")
+            if allowed:
+                exchange.headers.append((b"allow", ", ".join(sorted(allowed.split(", "))).encode()))
             failure = self._no_route(failure, scope)
         if exchange.ending is not None or (failure is None and not exchange.complete):
             failure = exchange.ended()

@@ -208,9 +208,10 @@ class _Watch:
     A bare task around `receive`, owned by the block: a task group costs 50 µs more a request.
     """
 
-    __slots__ = ("_exchange", "_receive", "_task")
+    __slots__ = ("_exchange", "_open", "_receive", "_task")
 
     def __init__(self, receive: Receive, exchange: Exchange) -> None:
+        self._open = True
         self._receive = receive
         self._exchange = exchange
 
@@ -218,6 +219,7 @@ class _Watch:
         self._listen()
 
     def __exit__(self, *_: object) -> None:
+        self._open = False
         self._task.cancel()
 
     def _listen(self) -> None:
@@ -225,7 +227,7 @@ class _Watch:
         self._task.add_done_callback(self._received)
 
     def _received(self, task: asyncio.Future[Message]) -> None:
-        if task.cancelled():
+        if task.cancelled() or not self._open:
             return
         if task.exception() is None and task.result()["type"] == "http.request":
             self._listen()
