@@ -34,13 +34,12 @@ class MerkleTree:
 
     __slots__ = ("_count", "_nodes", "root")
 
-    root: bytes  #: 32 bytes
-
     def __init__(self, nodes: bytearray, count: int) -> None:
         """Made by the ``from_*`` class methods; ``nodes`` are all levels, packed."""
         self._nodes = nodes
         self._count = count
-        self.root = bytes(nodes[-HASH_BYTES:]) if count else EMPTY_ROOT
+        #: 32 bytes
+        self.root: Final[bytes] = bytes(nodes[-HASH_BYTES:]) if count else EMPTY_ROOT
 
     @classmethod
     def from_leaves(cls, data: Bytes, leaf_size: int) -> MerkleTree:

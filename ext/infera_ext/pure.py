@@ -1,13 +1,15 @@
 """The pure-Python twin of ``csrc/keccak*.c`` and ``csrc/merkle.c``: same functions, same results.
 
 It serves where the C module was not built, and is the oracle of ``tests/native``.  Arguments have
-been checked by :mod:`infera_ext.hashing` and :mod:`infera_ext.merkle`.  keccak-f[1600]: FIPS 202
-section 3.2, with Ethereum's padding (first byte 0x01); trees: docs/protocol.md section 3.
+been checked by :mod:`infera_ext.hashing` and :mod:`infera_ext.merkle`.  Trees: docs/protocol.md
+section 3.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from infera_ext.pure_keccak import keccak256 as keccak256  # one of the twins, in a file of its own
 
 if TYPE_CHECKING:
     from array import array
@@ -18,67 +20,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "pure"
 
-_RATE: Final = 136
-_MASK: Final = (1 << 64) - 1
 _NODE_TAG: Final = b"\x01"
-
-# fmt: off
-_ROUND_CONSTANTS: Final = (
-    0x0000000000000001, 0x0000000000008082, 0x800000000000808A, 0x8000000080008000,
-    0x000000000000808B, 0x0000000080000001, 0x8000000080008081, 0x8000000000008009,
-    0x000000000000008A, 0x0000000000000088, 0x0000000080008009, 0x000000008000000A,
-    0x000000008000808B, 0x800000000000008B, 0x8000000000008089, 0x8000000000008003,
-    0x8000000000008002, 0x8000000000000080, 0x000000000000800A, 0x800000008000000A,
-    0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
-)
-# Rotation of lane x + 5 y, and where pi takes it.
-_ROTATIONS: Final = (
-    0, 1, 62, 28, 27, 36, 44, 6, 55, 20, 3, 10, 43, 25, 39, 41, 45, 15, 21, 8, 18, 2, 61, 56, 14,
-)
-# fmt: on
-_PI: Final = tuple((i // 5) + 5 * ((2 * (i % 5) + 3 * (i // 5)) % 5) for i in range(25))
-_STEPS: Final = tuple((i, i % 5, _ROTATIONS[i], 64 - _ROTATIONS[i], _PI[i]) for i in range(25))
-
-
-def _permute(a: list[int]) -> list[int]:
-    mask = _MASK
-    b = [0] * 25
-    for constant in _ROUND_CONSTANTS:
-        c0, c1, c2, c3, c4 = (a[x] ^ a[x + 5] ^ a[x + 10] ^ a[x + 15] ^ a[x + 20] for x in range(5))
-        d = (
-            c4 ^ (c1 << 1 & mask | c1 >> 63),
-            c0 ^ (c2 << 1 & mask | c2 >> 63),
-            c1 ^ (c3 << 1 & mask | c3 >> 63),
-            c2 ^ (c4 << 1 & mask | c4 >> 63),
-            c3 ^ (c0 << 1 & mask | c0 >> 63),
-        )
-        for i, x, left, right, to in _STEPS:
-            lane = a[i] ^ d[x]
-            b[to] = lane << left & mask | lane >> right
-        for y in range(0, 25, 5):
-            b0, b1, b2, b3, b4 = b[y : y + 5]
-            a[y] = b0 ^ ~b1 & b2
-            a[y + 1] = b1 ^ ~b2 & b3
-            a[y + 2] = b2 ^ ~b3 & b4
-            a[y + 3] = b3 ^ ~b4 & b0
-            a[y + 4] = b4 ^ ~b0 & b1
-        a[0] ^= constant
-    return a
-
-
-def keccak256(data: Bytes) -> bytes:
-    """The 32-byte digest of one message."""
-    padded = bytearray(data)
-    padded += bytes(_RATE - len(padded) % _RATE)
-    padded[len(data)] ^= 0x01
-    padded[-1] ^= 0x80
-    state = [0] * 25
-    for start in range(0, len(padded), _RATE):
-        for i in range(17):
-            at = start + 8 * i
-            state[i] ^= int.from_bytes(padded[at : at + 8], "little")
-        _permute(state)
-    return b"".join(word.to_bytes(8, "little") for word in state[:4])
 
 
 def _tagged(tag: int) -> bytes:
