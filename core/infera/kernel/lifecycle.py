@@ -76,8 +76,9 @@ class _Status(TaskStatus[None]):
 
 
 class Lifecycle:
-    """Use as `async with Lifecycle(bus) as life`, then `await life.start(slot)` each and `await
-    life.wait()`.
+    """Use as `async with Lifecycle(bus) as life`, then `life.start(slot)` each and `life.wait()`.
+
+    `start` leaves a task group open, so it may not run inside a scope opened after the lifecycle.
     """
 
     def __init__(

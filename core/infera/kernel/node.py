@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from infera.abc import Chain, Component, Engine, Front, Role, Verifier
 from infera.bus import EventBus
@@ -75,7 +76,7 @@ class Node:
 
         Raises what made it fail, or `StopRequested` if it was asked to stop before it was up.
         """
-        make_home(self.config)
+        await anyio.to_thread.run_sync(make_home, self.config)
         async with self.lifecycle:
             await self.lifecycle.start(Slot(self.state, "state", "state", "infera"))
             for layer in layers:

@@ -67,6 +67,11 @@ class _HookManager(pluggy.PluginManager):
 
     def register(self, plugin: object, name: str | None = None) -> str | None:
         self._naming = name or self.get_canonical_name(plugin)
+        if inspect.isclass(plugin):
+            raise PluginError(
+                f"plugin {self._naming!r} ({location(plugin)}) is a class",
+                hint="the entry point has to lead to a module or an instance",
+            )
         try:
             registered = super().register(plugin, name)
         except pluggy.PluginValidationError as error:

@@ -133,15 +133,19 @@ class Registry:
 
 
 def location(thing: object) -> str:
-    """`file:line` of a function or class, as far as Python knows it."""
+    """`file:line` of a function, class or module, as far as Python knows it."""
     if inspect.ismodule(thing):
-        return thing.__file__ or thing.__name__
+        return getattr(thing, "__file__", None) or thing.__name__
+    target: Any = inspect.unwrap(thing) if callable(thing) else thing
+    if inspect.isclass(target):
+        target = vars(target).get("__init__", target)
+    code = getattr(target, "__code__", None)
+    if code is not None:
+        return f"{code.co_filename}:{code.co_firstlineno}"
     try:
-        target: Any = inspect.unwrap(thing) if callable(thing) else thing
         return f"{inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]}"
-    except (TypeError, OSError, ValueError):
-        module = getattr(thing, "__module__", None)
-        return str(module or type(thing).__name__)
+    except (TypeError, OSError):
+        return str(getattr(thing, "__module__", None) or type(thing).__name__)
 
 
 def by_name(kinds: Mapping[str, Kind]) -> list[Kind]:
