@@ -174,9 +174,12 @@ class State(Component):
 
     def _open(self) -> AsyncEngine:
         if not self.is_sqlite:
-            return create_async_engine(self._url, pool_pre_ping=True)
+            return create_async_engine(self._url, pool_pre_ping=True, hide_parameters=True)
         engine = create_async_engine(
-            self._url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, pool_size=8
+            self._url,
+            connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+            pool_size=8,
+            hide_parameters=True,  # prompts and answers stay out of errors and logs
         )
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)

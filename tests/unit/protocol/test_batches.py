@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -31,6 +30,9 @@ from infera.protocol.leaves import CreditLeaf, DebitLeaf
 from infera.protocol.pricing import fees
 from infera.types import Tier
 from infera_ext import keccak256, verify_proof
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
 
 
 def jobs_of(net: SimpleNamespace, count: int, salt: str = "") -> list[SettledJob]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +12,9 @@ from infera.errors import ProtocolError
 from infera.protocol import jobs
 from infera.types import FinishReason, JobRequest, Message, Sampling, Tier
 from infera_ext import keccak256
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
 
 CHAT = JobRequest("chat", "m", (Message("user", "hi"),), seed=5, stop=("a", "b"), logprobs=2)
 COMPLETION = JobRequest("completion", "m", prompt="hi", max_tokens=3, tier=Tier.TEE)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -13,6 +12,9 @@ import pytest
 from infera.errors import ProtocolError
 from infera.protocol import leaves, messages
 from infera.protocol.eip712 import Domain
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
 
 SPEC = Path(__file__).parents[3] / "docs" / "protocol.md"
 

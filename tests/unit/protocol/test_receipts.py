@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -15,6 +14,9 @@ from infera.protocol.batches import SettledJob, Totals, build_batch
 from infera.protocol.receipts import Bundle, Expected, LeafProof, verify_bundle
 from infera.protocol.rules import grant_faults, job_cost, receipt_faults, request_faults
 from infera.types import FinishReason, Tier
+
+if TYPE_CHECKING:
+    from types import SimpleNamespace
 
 
 @pytest.fixture
@@ -44,7 +46,8 @@ def failed(checks: list[Any]) -> set[str]:
 def test_an_honest_bundle_passes_all_checks(bundle: Bundle, net: SimpleNamespace) -> None:
     expected = Expected(
         net.domain, net.account.address, net.router.address, net.router_hot.address,
-        net.provider_hot.address, net.ticket.model_id, bundle.leaf.jobs_root if bundle.leaf else None,
+        net.provider_hot.address, net.ticket.model_id,
+        bundle.leaf.jobs_root if bundle.leaf else None,
     )  # fmt: skip
     text = orjson.loads(orjson.dumps(bundle.to_json()))
     checks = verify_bundle(text, net.text, net.request, expected)

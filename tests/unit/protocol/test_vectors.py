@@ -1,4 +1,4 @@
-"""The same numbers as Solidity (tests/vectors/contracts) and as ourselves earlier (protocol.json)."""
+"""The same numbers as Solidity (tests/vectors/contracts), and as ever (protocol.json)."""
 
 from __future__ import annotations
 
