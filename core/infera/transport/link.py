@@ -7,7 +7,7 @@ client slows its own job down to the engine, and no other job on the link.
 
 from __future__ import annotations
 
-import math
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from struct import Struct
@@ -47,7 +47,10 @@ class Stream:
         self._credit = WINDOW
         self._credited = anyio.Event()
         self._unread = 0
-        self._put, self._get = anyio.create_memory_object_stream[Frame](math.inf)
+        # Bounded by the window for chunks; every other frame type comes once or twice a stream.
+        self._inbox: deque[Frame] = deque()
+        self._arrived = anyio.Event()
+        self._closed = False
 
     async def send(self, type: FrameType, payload: bytes) -> None:
         """Send one frame; a `CHUNK` waits for window first. Raises `LinkLostError`."""
@@ -67,10 +70,12 @@ class Stream:
         """The next frame. Raises `LinkLostError` when the link has ended before a closing frame
         came.
         """
-        try:
-            frame = await self._get.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
-            raise LinkLostError(self._link.lost or "stream closed") from None
+        while not self._inbox:
+            if self._closed:
+                raise LinkLostError(self._link.lost or "stream closed")
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
+        frame = self._inbox.popleft()
         if frame.type is FrameType.CHUNK:
             self._unread += len(frame.payload)
             if self._unread >= WINDOW // 4:
@@ -91,10 +96,13 @@ class Stream:
             if self.cancel_scope is not None:
                 self.cancel_scope.cancel()
         else:
-            self._put.send_nowait(frame)
+            self._inbox.append(frame)
+            self._arrived.set()
 
     def close(self) -> None:
-        self._put.close()
+        """No more frames will come; what has arrived can still be read."""
+        self._closed = True
+        self._arrived.set()
         self._credited.set()
 
 
