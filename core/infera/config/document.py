@@ -156,7 +156,7 @@ def _build(document: Document, node: yaml.Node, loc: Loc, seen: set[int]) -> Any
     mark = node.start_mark
     document.values[loc] = (mark.line + 1, mark.column + 1)
     if id(node) in seen:
-        document.problem(loc, "repeats another value by alias", hint="write the value out")
+        document.problem(loc, "repeats another by alias", at_key=True, hint="write the value out")
         return None
     seen.add(id(node))
     if len(loc) > _DEPTH:
