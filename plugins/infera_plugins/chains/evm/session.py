@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .embedded import EmbeddedNode
 
 EMBEDDED_CHAIN_ID = 31337
+EMBEDDED_GAS = 30_000_000
 FAUCET_BALANCE = 1_000_000_000 * ETH
 
 
@@ -112,7 +113,11 @@ async def _prepare(
             hint="correct `rpc:` or `chain_id:`",
         )
     transactor = Transactor(
-        rpc, chain_id, confirmations=config.confirmations, poll_s=config.poll_interval_s
+        rpc,
+        chain_id,
+        confirmations=config.confirmations,
+        poll_s=config.poll_interval_s,
+        flat_gas=EMBEDDED_GAS if node else None,
     )
     if isinstance(config.contracts, dict):
         contracts = {n: parse_address(a) for n, a in config.contracts.items()}

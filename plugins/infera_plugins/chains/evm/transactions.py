@@ -79,7 +79,11 @@ def sign(draft: Draft, fees: Fees, chain_id: int, signer: Signer) -> tuple[bytes
 
 
 class Transactor:
-    """Sends for any number of signers; each signer's nonces are handed out one after the other."""
+    """Sends for any number of signers; each signer's nonces are handed out one after the other.
+
+    With `flat_gas` every transaction offers that much and nothing is estimated: right where gas
+    costs nothing and running a transaction twice does.
+    """
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class Transactor:
         poll_s: float = 1.0,
         stuck_after_s: float = STUCK_AFTER_S,
         give_up_s: float = GIVE_UP_S,
+        flat_gas: int | None = None,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
         self._rpc = rpc
@@ -98,6 +103,7 @@ class Transactor:
         self._poll_s = poll_s
         self._stuck_after_s = stuck_after_s
         self._give_up_s = give_up_s
+        self._flat_gas = flat_gas
         self._clock = clock
         self._locks: dict[Address, anyio.Lock] = {}
         self._nonces: dict[Address, int] = {}
@@ -113,8 +119,7 @@ class Transactor:
         gas: int | None = None,
     ) -> Receipt:
         """Send and wait until mined. `ChainError` carries the typed revert, found before anything is sent if possible."""
-        if gas is None:
-            gas = await self.estimate(signer.address, to, data, value)
+        gas = gas or self._flat_gas or await self.estimate(signer.address, to, data, value)
         draft = Draft(-1, gas, to, value, data)
         lock = self._locks.setdefault(signer.address, anyio.Lock())
         async with lock:

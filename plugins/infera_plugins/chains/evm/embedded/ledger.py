@@ -25,7 +25,11 @@ from .vm import CallTransaction, EmbeddedVM, is_creation
 
 log = logging.getLogger(__name__)
 
-GAS_LIMIT = 60_000_000
+GAS_LIMIT = 6_000_000_000
+"""Of a block: room for two hundred transactions that offer what a public chain allows a block."""
+
+TX_GAS = 30_000_000
+"""The most one transaction or call may use."""
 BASE_FEE = 1_000_000_000
 FIRST_IDLE_BLOCKS = 8
 """Idle blocks that follow the last transaction by themselves; later ones come when somebody looks at the head."""
@@ -186,7 +190,7 @@ class Ledger:
             raise RpcError(f"nonce too low: next nonce {nonce}, tx nonce {tx.nonce}")
         if tx.gas < tx.intrinsic_gas:
             raise RpcError(f"intrinsic gas too low: have {tx.gas}, want {tx.intrinsic_gas}")
-        if tx.gas > GAS_LIMIT:
+        if tx.gas > TX_GAS:
             raise RpcError("exceeds block gas limit")
         base_fee = self.next_base_fee(self.head)
         if tx.max_fee_per_gas < base_fee:
@@ -310,16 +314,15 @@ class Ledger:
 
     def call(self, call: CallTransaction, number: int) -> bytes:
         """Run a call on top of a block and return its output. On the head, time is now. Reverts raise with their data."""
-        header, state = self._call_state(number)
-        computation = self._run(replace(call, gas=min(call.gas, header.gas_limit)), state)
+        state = self._call_state(number)
+        computation = self._run(replace(call, gas=min(call.gas, TX_GAS)), state)
         if computation.is_error:
             raise _reverted(computation)
         return bytes(computation.output)
 
     def estimate(self, call: CallTransaction, number: int) -> int:
         """The least gas limit with which a transaction succeeds, within 1.6 %."""
-        header, _ = self._call_state(number)
-        ceiling = min(call.gas, header.gas_limit)
+        ceiling = min(call.gas, TX_GAS)
         needed = self._needed(call, number, ceiling)
         if needed is None:
             raise _reverted(self._last)
@@ -340,7 +343,7 @@ class Ledger:
         """Gas the call asked for when given `gas`, or None when it failed."""
         if gas < call.intrinsic_gas:
             return None
-        _, state = self._call_state(number)
+        state = self._call_state(number)
         offered = replace(call, gas=gas)
         computation = self._last = self._run(offered, state)
         return None if computation.is_error else offered.settle(state, computation)[0]
@@ -354,14 +357,14 @@ class Ledger:
         except ValidationError as e:
             raise RpcError(str(e)) from e
 
-    def _call_state(self, number: int) -> tuple[BlockHeaderAPI, StateAPI]:
+    def _call_state(self, number: int) -> StateAPI:
         header = self.header(number)
         if header is None:
             raise RpcError(f"block not found: {number}")
         if number == self.head.block_number:
             header = header.copy(timestamp=max(header.timestamp, self.now()))
         header = header.copy(base_fee_per_gas=0)
-        return header, self._state(header)
+        return self._state(header)
 
 
 def _reverted(computation: ComputationAPI) -> RpcError:

@@ -12,7 +12,7 @@ import rlp
 from eth.vm.forks.prague.blocks import PragueBlockHeader
 
 from . import render
-from .ledger import FIRST_IDLE_BLOCKS, GAS_LIMIT, Ledger, RpcError
+from .ledger import FIRST_IDLE_BLOCKS, TX_GAS, Ledger, RpcError
 from .store import ChainStore, LogFilter
 from .vm import CallTransaction
 
@@ -81,12 +81,19 @@ class EmbeddedNode:
         """Mine what waits in the pool; whoever comes second finds it done."""
         async with self._mining:
             while self.ledger.pool:
+                await self._gather()
                 before = len(self.ledger.pool)
                 await self._in_thread(self.ledger.mine)
-                if (
-                    len(self.ledger.pool) == before
-                ):  # only transactions with a gap before them are left
+                if len(self.ledger.pool) == before:  # what is left waits for an earlier nonce
                     return
+
+    async def _gather(self) -> None:
+        """Let a burst of transactions come in as long as each moment brings more."""
+        quiet = 0
+        while quiet < 2:
+            before = len(self.ledger.pool)
+            await self._in_thread(_nothing)
+            quiet = quiet + 1 if len(self.ledger.pool) == before else 0
 
     async def tick(self) -> None:
         """What the passing of a block interval means: mine what waits, or one of the idle blocks that follow."""
@@ -330,6 +337,10 @@ class EmbeddedNode:
         return True
 
 
+def _nothing() -> None:
+    """Takes its turn in the worker thread, after what was asked before."""
+
+
 def _bytes(value: str | bytes) -> bytes:
     return (
         bytes(value)
@@ -356,7 +367,7 @@ def _call(tx: dict[str, Any]) -> CallTransaction:
     return CallTransaction(
         sender=_address(tx["from"]) if tx.get("from") else b"\0" * 20,
         to=_address(to) if to else b"",
-        gas=_quantity(tx.get("gas"), GAS_LIMIT),
+        gas=_quantity(tx.get("gas"), TX_GAS),
         value=_quantity(tx.get("value"), 0),
         data=_bytes(tx.get("data") or tx.get("input") or "0x"),
         nonce=_quantity(tx.get("nonce"), 0),
