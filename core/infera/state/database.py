@@ -40,6 +40,7 @@ _ADVICE = {
     "disk i/o error": "check the disk; the database folder must not be on a network share",
     "malformed": "the file is damaged: restore it from a backup",
     "not a database": "the file is no SQLite database: is the state URL right?",
+    "connect call failed": "is the PostgreSQL server running, and the state URL right?",
     "refused": "is the PostgreSQL server running, and the state URL right?",
     "password": "check user and password in the state URL",
 }

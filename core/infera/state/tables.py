@@ -148,8 +148,8 @@ served_jobs = Table(
     Index(
         "ix_served_jobs_unacked",
         "router",
-        sqlite_where=text("NOT acked"),
-        postgresql_where=text("NOT acked"),
+        sqlite_where=text("acked IS 0"),  # how `acked.is_(False)` is spelled there
+        postgresql_where=text("acked IS false"),
     ),
 )
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from eth_account.messages import encode_typed_data
+from eth_utils.crypto import keccak
 
 from infera.errors import ProtocolError
 from infera.protocol import leaves, messages
@@ -20,9 +22,6 @@ SPEC = Path(__file__).parents[3] / "docs" / "protocol.md"
 
 
 def reference_digest(message: Any, domain: Domain) -> bytes:
-    from eth_account.messages import encode_typed_data
-    from eth_utils.crypto import keccak
-
     signable = encode_typed_data(full_message=message.typed_data(domain))
     return keccak(b"\x19" + signable.version + signable.header + signable.body)
 

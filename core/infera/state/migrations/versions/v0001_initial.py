@@ -140,8 +140,8 @@ def upgrade() -> None:
         "served_jobs",
         ["router"],
         unique=False,
-        sqlite_where=sa.text("NOT acked"),
-        postgresql_where=sa.text("NOT acked"),
+        sqlite_where=sa.text("acked IS 0"),
+        postgresql_where=sa.text("acked IS false"),
     )
     op.create_table(
         "verdicts",
