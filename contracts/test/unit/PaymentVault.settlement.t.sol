@@ -209,15 +209,12 @@ contract PaymentVault_ApplyDebits_Test is Fixture {
         for (uint256 i; i < 2; ++i) {
             // Fees that fall; fees of 140 on a debit of 100.
             (item.debited, item.routerFees) = (debited[i], routerFees[i]);
-            BatchHeader memory head = header(router, one(item), new CreditLeaf[](0), TEE);
-            (head.debited, head.fees, head.credited) = (1e12, 1e11, 9e11);
-            vm.prank(router);
-            jobs.commitBatch(head);
+            uint64 batch = commitWithTotals(router, one(item), new CreditLeaf[](0), 1e12, 1e11);
             IPaymentVault.Debit[] memory debits = debitsOf(one(item), new uint256[](1));
             expectRevert(
                 abi.encodeWithSelector(IPaymentVault.PaymentVault_FeesExceedDebit.selector, digestOf(item.grant))
             );
-            vault.applyDebits(router, head.index, debits, new bytes32[](0));
+            vault.applyDebits(router, batch, debits, new bytes32[](0));
         }
     }
 

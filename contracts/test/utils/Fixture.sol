@@ -221,6 +221,21 @@ abstract contract Fixture is Test {
         return commit(router_, one(item), new CreditLeaf[](0));
     }
 
+    /// Commits these trees under totals of the router's own choosing.
+    function commitWithTotals(
+        address router_,
+        Entry[] memory entries,
+        CreditLeaf[] memory credits,
+        uint128 debited,
+        uint128 fees
+    ) internal returns (uint64 index) {
+        BatchHeader memory head = header(router_, entries, credits, TEE);
+        (head.debited, head.fees, head.credited) = (debited, fees, debited - fees);
+        vm.prank(router_);
+        jobs.commitBatch(head);
+        return head.index;
+    }
+
     // Settlement
 
     function debitsOf(Entry[] memory entries, uint256[] memory positions)
