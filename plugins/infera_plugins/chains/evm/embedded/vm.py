@@ -12,13 +12,15 @@ from typing import Any
 from Crypto.PublicKey import ECC
 from Crypto.Signature import DSS
 from eth._utils.address import force_bytes_to_address
-from eth.abc import ComputationAPI, StateAPI
+from eth.abc import ComputationAPI, MessageAPI, StateAPI, TransactionContextAPI
 from eth.constants import CREATE_CONTRACT_ADDRESS
 from eth.vm.forks.berlin.transactions import calculate_txn_intrinsic_gas_berlin
 from eth.vm.forks.london.constants import DYNAMIC_FEE_TRANSACTION_TYPE
 from eth.vm.forks.prague import PragueVM
 from eth.vm.forks.prague.computation import PRAGUE_PRECOMPILES, PragueComputation
 from eth.vm.forks.prague.state import PragueState
+
+from .interpreter import interpret
 
 P256_GAS = 6900
 P256_ADDRESS = force_bytes_to_address(b"\x01\x00")
@@ -60,9 +62,34 @@ def _p256verify(computation: ComputationAPI) -> ComputationAPI:
 
 
 class Computation(PragueComputation):
-    """Prague with P256VERIFY."""
+    """Prague with P256VERIFY and a faster loop."""
 
     _precompiles = {**PRAGUE_PRECOMPILES, P256_ADDRESS: _p256verify}
+
+    @classmethod
+    def apply_computation(
+        cls,
+        state: StateAPI,
+        message: MessageAPI,
+        transaction_context: TransactionContextAPI,
+        parent_computation: ComputationAPI | None = None,
+    ) -> ComputationAPI:
+        """What py-evm does, with `interpret` in place of its loop."""
+        with cls(state, message, transaction_context) as computation:
+            if computation.is_origin_computation:
+                computation.contracts_created = []
+                if message.is_create:
+                    cls.consume_initcode_gas_cost(computation)
+            if parent_computation is not None:
+                computation.contracts_created = parent_computation.contracts_created
+            if message.is_create:
+                computation.contracts_created.append(message.storage_address)
+            precompile = computation.precompiles.get(message.code_address)
+            if precompile is None:
+                interpret(computation)
+            elif not message.is_delegation:
+                precompile(computation)
+        return computation
 
 
 class State(PragueState):
