@@ -7,15 +7,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from infera.errors import StateError
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from sqlalchemy.engine import URL
 
+_LOCK = 0x1AFE4A  # any number nobody else locks
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -32,6 +35,8 @@ def migrate(url: URL) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     engine = create_engine(url.set(drivername="sqlite"), poolclass=NullPool)
+    event.listen(engine, "connect", _explicit_transactions)
+    event.listen(engine, "begin", _begin_immediate)
     try:
         with engine.begin() as connection:
             upgrade(connection)
@@ -43,9 +48,18 @@ async def _migrate_async(url: URL) -> None:
     engine = create_async_engine(url, poolclass=NullPool)
     try:
         async with engine.begin() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+
+
+def _explicit_transactions(connection: sqlite3.Connection, record: object) -> None:
+    connection.isolation_level = None  # else sqlite3 would commit each CREATE TABLE by itself
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # a second node that starts waits here
 
 
 def upgrade(connection: Connection) -> None:

@@ -13,11 +13,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, func, insert, select, text, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from infera.errors import StateError
 from infera.state import State, jobs, meta, metadata, served_jobs
 from infera.state.database import state_error
+from infera.state.migrate import migrate
 
 ADDRESS = "0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F"
 
@@ -171,6 +173,34 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         await State(url).start()
     assert caught.value.code == "state_newer"
     assert "upgrade infera" in caught.value.hint
+
+
+async def test_nodes_that_start_together_migrate_once(tmp_path: Path) -> None:
+    states = [State(f"sqlite:///{tmp_path}/a.db") for _ in range(3)]
+    async with anyio.create_task_group() as group:
+        for state in states:
+            group.start_soon(state.start)
+    for state in states:
+        await state.stop()
+
+
+async def test_a_migration_that_dies_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import command
+
+    real = command.upgrade
+
+    def upgrade(*args: Any) -> None:
+        real(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "upgrade", upgrade)
+    with pytest.raises(KeyboardInterrupt):
+        migrate(make_url(f"sqlite:///{tmp_path}/a.db"))
+    monkeypatch.undo()
+    async with State(f"sqlite:///{tmp_path}/a.db") as state, state.read() as conn:
+        assert await conn.scalar(select(func.count()).select_from(jobs)) == 0
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "no url", "oracle://x"])
