@@ -1,4 +1,4 @@
-"""Single operations of CA-1: the twin is exact, and every forced CPU path equals it in every bit."""
+"""Single operations of CA-1: the twin is exact, and every forced CPU path equals it bit for bit."""
 
 from __future__ import annotations
 
