@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {
-    EIP712Upgradeable
-} from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
+import { EIP712Upgradeable } from "@openzeppelin/contracts-upgradeable/utils/cryptography/EIP712Upgradeable.sol";
 import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import { Governed } from "./Governed.sol";
@@ -12,17 +10,7 @@ import { IStakeRegistry } from "./interfaces/IStakeRegistry.sol";
 import { Merkle } from "./libraries/Merkle.sol";
 import { Messages } from "./libraries/Messages.sol";
 import { Pricing } from "./libraries/Pricing.sol";
-import {
-    Batch,
-    BatchHeader,
-    JobLeaf,
-    JobReceipt,
-    JobTicket,
-    KeyGrant,
-    ProviderOffer,
-    Role,
-    Verdict
-} from "./libraries/Types.sol";
+import { Batch, BatchHeader, JobLeaf, JobReceipt, JobTicket, KeyGrant, ProviderOffer, Role, Verdict } from "./libraries/Types.sol";
 
 /// @title JobRegistry
 /// @notice The log of settled work and the home of the INFERA/1 domain. See {IJobRegistry}, which is its specification.
@@ -79,10 +67,9 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         if (header.index != 0) {
             Batch storage last = all[header.index - 1];
             // INVARIANT: cumulative totals never decrease.
-            if (
-                header.debited < last.debited || header.credited < last.credited
-                    || header.fees < last.debited - last.credited
-            ) revert JobRegistry_TotalsDecrease();
+            if (header.debited < last.debited || header.credited < last.credited || header.fees < last.debited - last.credited) {
+                revert JobRegistry_TotalsDecrease();
+            }
             if (last.finalAt > earliest) earliest = last.finalAt;
         }
         finalAt = uint64(earliest);
@@ -159,11 +146,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
     }
 
     /// @inheritdoc IJobRegistry
-    function finalCredits(address router, uint64 index)
-        external
-        view
-        returns (bytes32 creditsRoot, uint32 providers)
-    {
+    function finalCredits(address router, uint64 index) external view returns (bytes32 creditsRoot, uint32 providers) {
         Batch storage record = _finalBatch(router, index);
         return (record.creditsRoot, record.providers);
     }
@@ -188,8 +171,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         bytes calldata receiptSignature
     ) external view returns (bool) {
         bytes32 digest = ticketDigest(ticket);
-        uint256 price =
-            cost(receipt.tokensIn, receipt.tokensOut, ticket.priceIn, ticket.priceOut, ticket.premiumBps);
+        uint256 price = cost(receipt.tokensIn, receipt.tokensOut, ticket.priceIn, ticket.priceOut, ticket.premiumBps);
         return receipt.ticket == digest && receipt.cost == (price < ticket.maxCost ? price : ticket.maxCost)
             && _signed(ticket.router, digest, ticketSignature, ticket.issuedAt)
             && _signed(ticket.provider, receiptDigest(receipt), receiptSignature, receipt.completedAt);

@@ -7,7 +7,7 @@ import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.s
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import { MessageHashUtils } from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
-import { Governed } from "./Governed.sol";
+import { PaymentVaultBooks } from "./PaymentVaultBooks.sol";
 import { IJobRegistry } from "./interfaces/IJobRegistry.sol";
 import { IPaymentVault } from "./interfaces/IPaymentVault.sol";
 import { Grants } from "./libraries/Grants.sol";
@@ -19,7 +19,7 @@ import { CreditLeaf, DebitLeaf, KeyGrant } from "./libraries/Types.sol";
 
 /// @title PaymentVault
 /// @notice Holds developers' USDC and moves it only as far as they signed. See {IPaymentVault}, which is its specification.
-contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
+contract PaymentVault is PaymentVaultBooks, ReentrancyGuardTransient {
     using Grants for Grants.Account;
     using Grants for Grants.Grant;
     using HoldLib for Hold;
@@ -30,24 +30,6 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
     uint64 public constant LONGEST_THAW = 30 days;
     uint64 public constant LONGEST_SLACK = 7 days;
 
-    /// Everything held for one router.
-    struct RouterBook {
-        uint128 pool;
-        uint128 fees;
-        uint128 bondUsed;
-        Hold bond;
-        mapping(address provider => uint128) paid;
-    }
-
-    /// What of each debit is a fee at most. The ceilings are the highest fees there ever were: debits are cumulative, and jobs of
-    /// a dearer time stay in them.
-    struct FeeBook {
-        uint16 routerFeeBps;
-        uint16 protocolFeeBps;
-        uint16 routerCeilingBps;
-        uint16 protocolCeilingBps;
-    }
-
     /// One batch while its debits are applied.
     struct Settlement {
         address router;
@@ -55,29 +37,6 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
         uint64 committedAt;
         bytes32 grant;
     }
-
-    /// @custom:storage-location erc7201:infera.storage.PaymentVault
-    struct Storage {
-        IERC20 usdc;
-        IJobRegistry jobs;
-        uint64 thawPeriod;
-        uint64 expirySlack;
-        FeeBook fees;
-        address treasury;
-        address validators;
-        address buyback;
-        uint128 treasuryFees;
-        uint128 validatorFees;
-        uint128 buybackFees;
-        mapping(address account => uint256) free;
-        mapping(address account => mapping(address router => Hold)) lockups;
-        mapping(address account => Grants.Account) accounts;
-        mapping(bytes32 grant => Grants.Grant) grants;
-        mapping(address router => RouterBook) routers;
-    }
-
-    // keccak256(abi.encode(uint256(keccak256("infera.storage.PaymentVault")) - 1)) & ~bytes32(uint256(0xff))
-    bytes32 private constant STORAGE = 0x5723806244f5fbebe314603ab416299fccd6650435e3d00066d648cbe1f4f000;
 
     function initialize(
         address governor,
@@ -117,8 +76,7 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
     /// @inheritdoc IPaymentVault
     function depositWithPermit(uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external nonReentrant {
         // Somebody may have sent the permit ahead of us; what counts is the allowance.
-        try IERC20Permit(address(_storage().usdc)).permit(msg.sender, address(this), amount, deadline, v, r, s) { }
-            catch { }
+        try IERC20Permit(address(_storage().usdc)).permit(msg.sender, address(this), amount, deadline, v, r, s) { } catch { }
         _deposit(msg.sender, amount);
     }
 
@@ -190,14 +148,11 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IPaymentVault
-    function claim(
-        address router,
-        uint64 batch,
-        address provider,
-        uint128 credited,
-        uint32 position,
-        bytes32[] calldata proof
-    ) external nonReentrant returns (uint256 paid) {
+    function claim(address router, uint64 batch, address provider, uint128 credited, uint32 position, bytes32[] calldata proof)
+        external
+        nonReentrant
+        returns (uint256 paid)
+    {
         _proveCredit(router, batch, provider, credited, position, proof);
         paid = _claim(router, batch, provider, credited, false);
     }
@@ -254,11 +209,7 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
     // Protocol
 
     /// @inheritdoc IPaymentVault
-    function withdrawProtocolFees()
-        external
-        nonReentrant
-        returns (uint256 treasury, uint256 validators, uint256 buyback)
-    {
+    function withdrawProtocolFees() external nonReentrant returns (uint256 treasury, uint256 validators, uint256 buyback) {
         Storage storage $ = _storage();
         (treasury, validators, buyback) = ($.treasuryFees, $.validatorFees, $.buybackFees);
         ($.treasuryFees, $.validatorFees, $.buybackFees) = (0, 0, 0);
@@ -285,117 +236,6 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
     /// @inheritdoc IPaymentVault
     function setRecipients(address treasury, address validators, address buyback) external onlyOwner {
         _setRecipients(treasury, validators, buyback);
-    }
-
-    // Views
-
-    /// @inheritdoc IPaymentVault
-    function freeOf(address account) external view returns (uint256) {
-        return _storage().free[account];
-    }
-
-    /// @inheritdoc IPaymentVault
-    function lockupOf(address account, address router)
-        external
-        view
-        returns (uint256 active, uint256 thawing, uint64 thawedAt)
-    {
-        Hold storage hold = _storage().lockups[account][router];
-        return (hold.active, hold.thawing, hold.thawedAt);
-    }
-
-    /// @inheritdoc IPaymentVault
-    function generationOf(address account) external view returns (uint64) {
-        return _storage().accounts[account].generation;
-    }
-
-    /// @inheritdoc IPaymentVault
-    function generationEndedAt(address account, uint64 generation) external view returns (uint64) {
-        return _storage().accounts[account].endedAt[generation];
-    }
-
-    /// @inheritdoc IPaymentVault
-    function grantRevokedAt(address account, bytes32 grant) external view returns (uint64) {
-        return _storage().accounts[account].revokedAt[grant];
-    }
-
-    /// @inheritdoc IPaymentVault
-    function grantOf(bytes32 grant) external view returns (bool registered, uint64 firstUse, uint256 debited) {
-        Grants.Grant storage record = _storage().grants[grant];
-        return (record.registered, record.firstUse, record.debited);
-    }
-
-    /// @inheritdoc IPaymentVault
-    function appliedOf(bytes32 grant, address router)
-        external
-        view
-        returns (uint256 debited, uint256 routerFees, uint256 protocolFees_)
-    {
-        Grants.Applied storage applied = _storage().grants[grant].applied[router];
-        return (applied.debited, applied.routerFees, applied.protocolFees);
-    }
-
-    /// @inheritdoc IPaymentVault
-    function paidOf(address router, address provider) external view returns (uint256) {
-        return _storage().routers[router].paid[provider];
-    }
-
-    /// @inheritdoc IPaymentVault
-    function poolOf(address router) external view returns (uint256) {
-        return _storage().routers[router].pool;
-    }
-
-    /// @inheritdoc IPaymentVault
-    function bondOf(address router)
-        external
-        view
-        returns (uint256 active, uint256 thawing, uint64 thawedAt, uint256 used)
-    {
-        RouterBook storage book = _storage().routers[router];
-        return (book.bond.active, book.bond.thawing, book.bond.thawedAt, book.bondUsed);
-    }
-
-    /// @inheritdoc IPaymentVault
-    function routerFeesOf(address router) external view returns (uint256) {
-        return _storage().routers[router].fees;
-    }
-
-    /// @inheritdoc IPaymentVault
-    function protocolFees() external view returns (uint256 treasury, uint256 validators, uint256 buyback) {
-        Storage storage $ = _storage();
-        return ($.treasuryFees, $.validatorFees, $.buybackFees);
-    }
-
-    /// @inheritdoc IPaymentVault
-    function fees() external view returns (uint16 routerFeeBps, uint16 protocolFeeBps) {
-        FeeBook storage book = _storage().fees;
-        return (book.routerFeeBps, book.protocolFeeBps);
-    }
-
-    /// @inheritdoc IPaymentVault
-    function recipients() external view returns (address treasury, address validators, address buyback) {
-        Storage storage $ = _storage();
-        return ($.treasury, $.validators, $.buyback);
-    }
-
-    /// @inheritdoc IPaymentVault
-    function thawPeriod() external view returns (uint64) {
-        return _storage().thawPeriod;
-    }
-
-    /// @inheritdoc IPaymentVault
-    function expirySlack() external view returns (uint64) {
-        return _storage().expirySlack;
-    }
-
-    /// @inheritdoc IPaymentVault
-    function usdc() external view returns (address) {
-        return address(_storage().usdc);
-    }
-
-    /// @inheritdoc IPaymentVault
-    function jobRegistry() external view returns (address) {
-        return address(_storage().jobs);
     }
 
     // Internals: developers
@@ -453,9 +293,7 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
         for (uint256 i; i < debits.length; ++i) {
             Debit calldata debit = debits[i];
             grants[i] = MessageHashUtils.toTypedDataHash(domain, Messages.hash(debit.grant));
-            leaves[i] = Merkle.leafHash(
-                abi.encode(DebitLeaf(grants[i], debit.debited, debit.routerFees, debit.protocolFees))
-            );
+            leaves[i] = Merkle.leafHash(abi.encode(DebitLeaf(grants[i], debit.debited, debit.routerFees, debit.protocolFees)));
             positions[i] = debit.position;
         }
     }
@@ -476,9 +314,7 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
         );
         amount = lockup.take(amount < wanted ? amount : wanted);
         if (amount < wanted) {
-            emit DebitOwed(
-                settlement.router, debit.grant.account, settlement.grant, settlement.batch, wanted - amount
-            );
+            emit DebitOwed(settlement.router, debit.grant.account, settlement.grant, settlement.batch, wanted - amount);
         }
         if (amount == 0) return 0;
 
@@ -491,15 +327,7 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
             settlement.committedAt
         );
         _book(settlement.router, amount, routerFee, protocolFee);
-        emit Debited(
-            settlement.router,
-            debit.grant.account,
-            settlement.grant,
-            settlement.batch,
-            amount,
-            routerFee,
-            protocolFee
-        );
+        emit Debited(settlement.router, debit.grant.account, settlement.grant, settlement.batch, amount, routerFee, protocolFee);
     }
 
     function _requireFeesWithinCeilings(bytes32 grant, Debit calldata debit) private view {
@@ -624,11 +452,5 @@ contract PaymentVault is IPaymentVault, Governed, ReentrancyGuardTransient {
         $.validators = validators;
         $.buyback = buyback;
         emit RecipientsChanged(treasury, validators, buyback);
-    }
-
-    function _storage() private pure returns (Storage storage $) {
-        assembly {
-            $.slot := STORAGE
-        }
     }
 }

@@ -104,8 +104,7 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
         knownRole(role)
     {
         // Somebody may have sent the permit ahead of us; what counts is the allowance.
-        try IERC20Permit(address(_storage().infr)).permit(msg.sender, address(this), amount, deadline, v, r, s) { }
-            catch { }
+        try IERC20Permit(address(_storage().infr)).permit(msg.sender, address(this), amount, deadline, v, r, s) { } catch { }
         _stake(role, amount, hotKey);
     }
 
@@ -204,8 +203,7 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
     function isActive(address operator, Role role) external view returns (bool) {
         Storage storage $ = _storage();
         Operator storage record = $.operators[operator];
-        return role != Role.None && record.stakes[role].active >= $.roles[role].minimum
-            && block.timestamp >= record.jailedUntil;
+        return role != Role.None && record.stakes[role].active >= $.roles[role].minimum && block.timestamp >= record.jailedUntil;
     }
 
     /// @inheritdoc IStakeRegistry
@@ -226,11 +224,7 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IStakeRegistry
-    function stakeOf(address operator, Role role)
-        external
-        view
-        returns (uint256 active, uint256 unbonding, uint64 thawedAt)
-    {
+    function stakeOf(address operator, Role role) external view returns (uint256 active, uint256 unbonding, uint64 thawedAt) {
         Hold storage hold = _storage().operators[operator].stakes[role];
         return (hold.active, hold.thawing, hold.thawedAt);
     }
@@ -321,14 +315,10 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
         emit HotKeyRotated(operator, hotKey, previous);
     }
 
-    function _slash(
-        address operator,
-        Role role,
-        uint256 wanted,
-        address harmed,
-        address challenger,
-        bytes32 reason
-    ) private returns (uint256 amount) {
+    function _slash(address operator, Role role, uint256 wanted, address harmed, address challenger, bytes32 reason)
+        private
+        returns (uint256 amount)
+    {
         Storage storage $ = _storage();
         amount = $.operators[operator].stakes[role].take(wanted);
         uint256 toHarmed = harmed == address(0) ? 0 : amount * HARMED_BPS / BPS;

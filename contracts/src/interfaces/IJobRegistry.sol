@@ -1,16 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {
-    Batch,
-    BatchHeader,
-    JobLeaf,
-    JobReceipt,
-    JobTicket,
-    KeyGrant,
-    ProviderOffer,
-    Verdict
-} from "../libraries/Types.sol";
+import { Batch, BatchHeader, JobLeaf, JobReceipt, JobTicket, KeyGrant, ProviderOffer, Verdict } from "../libraries/Types.sol";
 
 /// @title The log of settled work
 /// @notice Routers commit batches of up to 10,000 jobs: the root of the jobs, and the roots of everything this router ever
@@ -56,10 +47,7 @@ interface IJobRegistry {
     function newestFinal(address router) external view returns (bool exists, uint64 index);
 
     /// @notice What a debit is proved against. Reverts unless the batch is final.
-    function finalDebits(address router, uint64 index)
-        external
-        view
-        returns (bytes32 debitsRoot, uint32 grants, uint64 committedAt);
+    function finalDebits(address router, uint64 index) external view returns (bytes32 debitsRoot, uint32 grants, uint64 committedAt);
 
     /// @notice What a credit is proved against. Reverts unless the batch is final.
     function finalCredits(address router, uint64 index) external view returns (bytes32 creditsRoot, uint32 providers);

@@ -48,9 +48,7 @@ interface IPaymentVault {
         uint256 protocolFee
     );
     /// @notice Part of a grant's debit could not be applied: a cap, the lockup or a revocation is in the way.
-    event DebitOwed(
-        address indexed router, address indexed account, bytes32 indexed grant, uint64 batch, uint256 owed
-    );
+    event DebitOwed(address indexed router, address indexed account, bytes32 indexed grant, uint64 batch, uint256 owed);
     event Claimed(address indexed router, address indexed provider, uint64 batch, uint256 amount, uint256 owed);
     event BondUsed(address indexed router, address indexed provider, uint256 amount);
     event BondRestored(address indexed router, uint256 amount);
@@ -101,6 +99,8 @@ interface IPaymentVault {
     function withdrawThawed(address router) external returns (uint256 amount);
 
     /// @notice Verifies and records a grant, so that later debits need not carry its signature. Anyone may call this.
+    /// @dev A contract account can change its mind about its signature (ERC-1271) until the grant is registered: a router that serves
+    /// one registers its grants first.
     function registerGrant(KeyGrant calldata grant, bytes calldata signature) external returns (bytes32 digest);
 
     /// @notice Ends one grant of the caller: batches committed from now on move nothing under it.
@@ -121,14 +121,9 @@ interface IPaymentVault {
 
     /// @notice Pays the provider what a final batch credits it beyond what it was paid, as far as the router's pool reaches.
     /// Anyone may call this; the money goes to the provider.
-    function claim(
-        address router,
-        uint64 batch,
-        address provider,
-        uint128 credited,
-        uint32 position,
-        bytes32[] calldata proof
-    ) external returns (uint256 paid);
+    function claim(address router, uint64 batch, address provider, uint128 credited, uint32 position, bytes32[] calldata proof)
+        external
+        returns (uint256 paid);
 
     /// @notice `claim`, and what the pool does not reach is paid from the router's bond. Debits that come in later restore the bond.
     function claimWithBond(
@@ -171,10 +166,7 @@ interface IPaymentVault {
 
     function freeOf(address account) external view returns (uint256);
 
-    function lockupOf(address account, address router)
-        external
-        view
-        returns (uint256 active, uint256 thawing, uint64 thawedAt);
+    function lockupOf(address account, address router) external view returns (uint256 active, uint256 thawing, uint64 thawedAt);
 
     function generationOf(address account) external view returns (uint64);
 
@@ -199,10 +191,7 @@ interface IPaymentVault {
     function poolOf(address router) external view returns (uint256);
 
     /// @notice The router's bond, and how much of it was used and is to be restored from later debits.
-    function bondOf(address router)
-        external
-        view
-        returns (uint256 active, uint256 thawing, uint64 thawedAt, uint256 used);
+    function bondOf(address router) external view returns (uint256 active, uint256 thawing, uint64 thawedAt, uint256 used);
 
     function routerFeesOf(address router) external view returns (uint256);
 

@@ -51,8 +51,7 @@ interface IStakeRegistry {
     function stake(Role role, uint256 amount, address hotKey) external;
 
     /// @notice `stake` with an ERC-2612 permit instead of an approval.
-    function stakeWithPermit(Role role, uint256 amount, address hotKey, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
-        external;
+    function stakeWithPermit(Role role, uint256 amount, address hotKey, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
 
     /// @notice Names a new hot key. Any key an operator ever used stays that operator's and can never be registered by another.
     function rotateHotKey(address hotKey) external;
@@ -99,10 +98,7 @@ interface IStakeRegistry {
     /// @notice Whether `signer` may have signed for `operator` at that time: whether it is a hot key of the operator not retired before.
     function isSigner(address operator, address signer, uint64 when) external view returns (bool);
 
-    function stakeOf(address operator, Role role)
-        external
-        view
-        returns (uint256 active, uint256 unbonding, uint64 thawedAt);
+    function stakeOf(address operator, Role role) external view returns (uint256 active, uint256 unbonding, uint64 thawedAt);
 
     function profileOf(address operator) external view returns (string memory endpoint, string memory metadata);
 

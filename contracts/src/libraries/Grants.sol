@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import { SignatureChecker } from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 
 import { IPaymentVault } from "../interfaces/IPaymentVault.sol";
@@ -55,10 +56,18 @@ library Grants {
             revert IPaymentVault.PaymentVault_FutureGeneration(digest, grant.generation, current);
         }
         // INVARIANT: no account is ever debited without its signature.
-        if (!SignatureChecker.isValidSignatureNowCalldata(grant.account, digest, signature)) {
+        if (!_isSigned(grant.account, digest, signature)) {
             revert IPaymentVault.PaymentVault_BadSignature(digest, grant.account);
         }
         record.registered = true;
+    }
+
+    /// @dev The key of an account's address always signs for it, also where the account delegates to code (EIP-7702) that knows no
+    /// ERC-1271; a contract account answers for itself.
+    function _isSigned(address account, bytes32 digest, bytes calldata signature) private view returns (bool) {
+        (address signer, ECDSA.RecoverError err,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (err == ECDSA.RecoverError.NoError && signer == account) return true;
+        return account.code.length != 0 && SignatureChecker.isValidERC1271SignatureNowCalldata(account, digest, signature);
     }
 
     function requireRouter(bytes32 digest, KeyGrant calldata grant, address router) internal pure {
@@ -108,9 +117,8 @@ library Grants {
             leaf.routerFees < applied.routerFees || leaf.protocolFees < applied.protocolFees
                 || uint256(leaf.routerFees) - applied.routerFees + leaf.protocolFees - applied.protocolFees > wanted
         ) revert IPaymentVault.PaymentVault_FeesExceedDebit(digest);
-        (routerFee, protocolFee) = Pricing.share(
-            leaf.routerFees - applied.routerFees, leaf.protocolFees - applied.protocolFees, amount, wanted
-        );
+        (routerFee, protocolFee) =
+            Pricing.share(leaf.routerFees - applied.routerFees, leaf.protocolFees - applied.protocolFees, amount, wanted);
 
         if (record.firstUse == 0) record.firstUse = committedAt;
         record.debited += uint64(amount);

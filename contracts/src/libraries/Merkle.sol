@@ -51,13 +51,11 @@ library Merkle {
     /// @notice Whether `leaves` stand at the strictly increasing `indices` in the tree of `count` leaves with this `root`.
     /// @dev The proof lists, level by level from the bottom and left to right, each sibling that the set cannot compute.
     /// Both arrays are overwritten. An empty set proves nothing and is refused.
-    function verifyMulti(
-        bytes32 root,
-        bytes32[] memory leaves,
-        uint256[] memory indices,
-        uint256 count,
-        bytes32[] calldata proof
-    ) internal pure returns (bool) {
+    function verifyMulti(bytes32 root, bytes32[] memory leaves, uint256[] memory indices, uint256 count, bytes32[] calldata proof)
+        internal
+        pure
+        returns (bool)
+    {
         uint256 size = leaves.length;
         if (size == 0 || size != indices.length || indices[size - 1] >= count) return false;
         for (uint256 i = 1; i < size; ++i) {

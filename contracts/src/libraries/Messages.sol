@@ -35,9 +35,7 @@ library Messages {
                     grant.maxPriceIn,
                     grant.maxPriceOut
                 ),
-                abi.encode(
-                    grant.perJobCap, grant.dailyCap, grant.totalCap, grant.notBefore, grant.notAfter, grant.generation
-                )
+                abi.encode(grant.perJobCap, grant.dailyCap, grant.totalCap, grant.notBefore, grant.notAfter, grant.generation)
             )
         );
     }
@@ -65,9 +63,7 @@ library Messages {
                     offer.priceIn,
                     offer.priceOut
                 ),
-                abi.encode(
-                    offer.premiumBps, offer.tokensPerSecond, offer.capacity, keccak256(bytes(offer.region)), offer.notAfter
-                )
+                abi.encode(offer.premiumBps, offer.tokensPerSecond, offer.capacity, keccak256(bytes(offer.region)), offer.notAfter)
             )
         );
     }

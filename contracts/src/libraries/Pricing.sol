@@ -24,11 +24,7 @@ library Pricing {
     }
 
     /// @notice The protocol fee in three equal parts; what does not divide goes to the treasury.
-    function split(uint256 protocolFee)
-        internal
-        pure
-        returns (uint256 treasury, uint256 validators, uint256 buyback)
-    {
+    function split(uint256 protocolFee) internal pure returns (uint256 treasury, uint256 validators, uint256 buyback) {
         validators = protocolFee / 3;
         buyback = validators;
         treasury = protocolFee - validators - buyback;

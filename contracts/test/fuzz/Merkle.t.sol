@@ -14,19 +14,19 @@ abstract contract MerkleFixture is Test {
         return Merkle.verify(root, leaf, index, count, proof);
     }
 
-    function verifyMulti(
-        bytes32 root,
-        bytes32[] memory leaves,
-        uint256[] memory indices,
-        uint256 count,
-        bytes32[] calldata proof
-    ) external pure returns (bool) {
+    function verifyMulti(bytes32 root, bytes32[] memory leaves, uint256[] memory indices, uint256 count, bytes32[] calldata proof)
+        external
+        pure
+        returns (bool)
+    {
         return Merkle.verifyMulti(root, leaves, indices, count, proof);
     }
 
     function tree(uint256 seed, uint256 count) internal pure returns (bytes32[] memory leaves) {
         leaves = new bytes32[](count);
-        for (uint256 i; i < count; ++i) leaves[i] = Trees.leafHash(abi.encode(seed, i));
+        for (uint256 i; i < count; ++i) {
+            leaves[i] = Trees.leafHash(abi.encode(seed, i));
+        }
     }
 
     function flip(bytes32 word, uint256 bit) internal pure returns (bytes32) {
@@ -40,25 +40,35 @@ abstract contract MerkleFixture is Test {
             if (pick(seed, i) % 3 == 0) chosen[i] = true;
         }
         uint256 size;
-        for (uint256 i; i < count; ++i) if (chosen[i]) ++size;
+        for (uint256 i; i < count; ++i) {
+            if (chosen[i]) ++size;
+        }
         indices = new uint256[](size);
         size = 0;
-        for (uint256 i; i < count; ++i) if (chosen[i]) indices[size++] = i;
+        for (uint256 i; i < count; ++i) {
+            if (chosen[i]) indices[size++] = i;
+        }
     }
 
     function chosenOf(bytes32[] memory leaves, uint256[] memory indices) internal pure returns (bytes32[] memory chosen) {
         chosen = new bytes32[](indices.length);
-        for (uint256 i; i < indices.length; ++i) chosen[i] = leaves[indices[i]];
+        for (uint256 i; i < indices.length; ++i) {
+            chosen[i] = leaves[indices[i]];
+        }
     }
 
     function shorter(bytes32[] memory list) internal pure returns (bytes32[] memory result) {
         result = new bytes32[](list.length - 1);
-        for (uint256 i; i < result.length; ++i) result[i] = list[i];
+        for (uint256 i; i < result.length; ++i) {
+            result[i] = list[i];
+        }
     }
 
     function longer(bytes32[] memory list, bytes32 item) internal pure returns (bytes32[] memory result) {
         result = new bytes32[](list.length + 1);
-        for (uint256 i; i < list.length; ++i) result[i] = list[i];
+        for (uint256 i; i < list.length; ++i) {
+            result[i] = list[i];
+        }
         result[list.length] = item;
     }
 }
@@ -90,9 +100,7 @@ contract Merkle_Verify_Test is MerkleFixture {
         count = bound(count, 1, 70);
         index = bound(index, 0, count - 1);
         bytes32[] memory leaves = tree(seed, count);
-        assertTrue(
-            this.verify(Trees.root(leaves), leaves[index], index, count, Trees.proof(leaves, index)), "RFC 6962 accepts"
-        );
+        assertTrue(this.verify(Trees.root(leaves), leaves[index], index, count, Trees.proof(leaves, index)), "RFC 6962 accepts");
     }
 
     function testFuzz_verify_corrupted_fails(uint256 seed, uint256 count, uint256 index, uint256 bit) external view {
@@ -123,9 +131,7 @@ contract Merkle_Verify_Test is MerkleFixture {
         proof[0] = Trees.nodeHash(leaves[2], leaves[3]);
         // The pair's own hash stands at (0, 2) of the upper level, and is accepted there only as what it is: a hash nobody can
         // produce as a leaf, for leaves are hashed under another prefix.
-        assertFalse(
-            this.verify(Trees.root(leaves), Trees.leafHash(abi.encode(leaves[0], leaves[1])), 0, 2, proof), "no leaf"
-        );
+        assertFalse(this.verify(Trees.root(leaves), Trees.leafHash(abi.encode(leaves[0], leaves[1])), 0, 2, proof), "no leaf");
     }
 }
 

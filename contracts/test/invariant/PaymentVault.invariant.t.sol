@@ -42,7 +42,9 @@ contract PaymentVault_Invariant_Test is InvariantTest {
     function invariant_books_addUp() external view {
         (uint256 treasury, uint256 validators, uint256 buyback) = vault.protocolFees();
         uint256 sum = treasury + validators + buyback;
-        for (uint256 i; i < handler.ACCOUNTS(); ++i) sum += _held(handler.accountAt(i));
+        for (uint256 i; i < handler.ACCOUNTS(); ++i) {
+            sum += _held(handler.accountAt(i));
+        }
         for (uint256 j; j < handler.ROUTERS(); ++j) {
             address router = handler.routerAt(j);
             (uint256 active, uint256 thawing,,) = vault.bondOf(router);
@@ -62,9 +64,7 @@ contract PaymentVault_Invariant_Test is InvariantTest {
                 (,, uint256 amount) = vault.grantOf(used[j].digest);
                 debited += amount;
             }
-            assertEq(
-                _held(account) + debited + handler.withdrawn(account), handler.deposited(account), "nothing else is taken"
-            );
+            assertEq(_held(account) + debited + handler.withdrawn(account), handler.deposited(account), "nothing else is taken");
         }
     }
 
@@ -80,8 +80,7 @@ contract PaymentVault_Invariant_Test is InvariantTest {
             }
             uint256 sum;
             for (uint256 j; j < handler.ROUTERS(); ++j) {
-                (uint256 amount, uint256 routerFees, uint256 protocolFees) =
-                    vault.appliedOf(used[i].digest, handler.routerAt(j));
+                (uint256 amount, uint256 routerFees, uint256 protocolFees) = vault.appliedOf(used[i].digest, handler.routerAt(j));
                 assertLe(routerFees, amount * 150 / 10_000 + 1, "router fee");
                 assertLe(protocolFees, amount * 150 / 10_000 + 1, "protocol fee");
                 sum += amount;
@@ -110,9 +109,7 @@ contract PaymentVault_Invariant_Test is InvariantTest {
             }
             (uint256 active, uint256 thawing,, uint256 bondUsed) = vault.bondOf(router);
             assertEq(net + bondUsed, vault.poolOf(router) + paid, "debits and bond make pool and payouts");
-            assertEq(
-                handler.bonded(router), handler.unbonded(router) + active + thawing + bondUsed, "the bond is the router's"
-            );
+            assertEq(handler.bonded(router), handler.unbonded(router) + active + thawing + bondUsed, "the bond is the router's");
             assertEq(fees, vault.routerFeesOf(router) + handler.feesPaid(router), "router fees");
         }
     }
@@ -121,7 +118,9 @@ contract PaymentVault_Invariant_Test is InvariantTest {
     function invariant_providers_holdWhatTheyWerePaid() external view {
         for (uint256 i; i < handler.PROVIDERS(); ++i) {
             uint256 paid;
-            for (uint256 j; j < handler.ROUTERS(); ++j) paid += vault.paidOf(handler.routerAt(j), handler.providerAt(i));
+            for (uint256 j; j < handler.ROUTERS(); ++j) {
+                paid += vault.paidOf(handler.routerAt(j), handler.providerAt(i));
+            }
             assertEq(usdc.balanceOf(handler.providerAt(i)), paid, "paid");
         }
     }

@@ -60,9 +60,8 @@ contract StakeHandler is Fixture {
         uint256 supply = infr.totalSupply();
         (uint256 active, uint256 unbonding,) = stakes.stakeOf(operatorAt(who), roleAt(role));
         vm.prank(slasher);
-        uint256 taken = stakes.slash(
-            operatorAt(who), roleAt(role), bound(bps, 1, 10_000), harmed ? alice : address(0), stranger, "fraud"
-        );
+        uint256 taken =
+            stakes.slash(operatorAt(who), roleAt(role), bound(bps, 1, 10_000), harmed ? alice : address(0), stranger, "fraud");
         assertLe(taken, active + unbonding, "no more than there was");
         slashed += taken;
         burned += supply - infr.totalSupply();

@@ -137,8 +137,12 @@ contract VaultHandler is Fixture {
     function _commit(address at_, Entry[] memory entries, CreditLeaf[] memory credits) private {
         uint64 index = jobs.batchCount(at_);
         Committed storage kept = committed[at_][index];
-        for (uint256 i; i < entries.length; ++i) kept.entries.push(entries[i]);
-        for (uint256 i; i < credits.length; ++i) kept.credits.push(credits[i]);
+        for (uint256 i; i < entries.length; ++i) {
+            kept.entries.push(entries[i]);
+        }
+        for (uint256 i; i < credits.length; ++i) {
+            kept.credits.push(credits[i]);
+        }
         BatchTotals memory sum = _totals(at_);
         commitWithTotals(at_, entries, credits, sum.debited, sum.fees);
     }
@@ -171,9 +175,8 @@ contract VaultHandler is Fixture {
         uint64 index = uint64(which % batches);
         CreditLeaf[] memory credits = committed[at_][index].credits;
         (,,, uint256 before) = vault.bondOf(at_);
-        uint256 paid = useBond
-            ? claimWithBondAs(at_, index, credits, who % PROVIDERS)
-            : claimAs(at_, index, credits, who % PROVIDERS);
+        uint256 paid =
+            useBond ? claimWithBondAs(at_, index, credits, who % PROVIDERS) : claimAs(at_, index, credits, who % PROVIDERS);
         if (paid > 0) ++done["claimed"];
         (,,, uint256 drawn) = vault.bondOf(at_);
         if (drawn > before) ++done["bond used"];

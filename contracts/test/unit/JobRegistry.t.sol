@@ -178,9 +178,7 @@ contract JobRegistry_CommitBatch_Test is JobRegistryFixture {
         BatchHeader memory batch = head();
         (batch.debited, batch.credited, batch.fees) = (debited, credited, fees);
         vm.prank(router);
-        expectRevert(
-            abi.encodeWithSelector(IJobRegistry.JobRegistry_Unbalanced.selector, debited, credited, fees)
-        );
+        expectRevert(abi.encodeWithSelector(IJobRegistry.JobRegistry_Unbalanced.selector, debited, credited, fees));
         jobs.commitBatch(batch);
     }
 
@@ -296,8 +294,7 @@ contract JobRegistry_FinalRoots_Test is JobRegistryFixture {
 
     function test_finalDebits_windowOpen_reverts() external {
         commitTiers(OPTIMISTIC);
-        bytes memory reason =
-            abi.encodeWithSelector(IJobRegistry.JobRegistry_NotFinal.selector, router, 0, START + WINDOW);
+        bytes memory reason = abi.encodeWithSelector(IJobRegistry.JobRegistry_NotFinal.selector, router, 0, START + WINDOW);
         expectRevert(reason);
         jobs.finalDebits(router, 0);
         expectRevert(reason);
@@ -327,7 +324,9 @@ contract JobRegistry_VerifyLeaf_Test is JobRegistryFixture {
 
     function test_verifyLeaf_everyPosition_succeeds() external {
         bytes32[] memory leaves = new bytes32[](7);
-        for (uint256 i; i < 7; ++i) leaves[i] = Trees.leafHash(abi.encode(leafAt(i)));
+        for (uint256 i; i < 7; ++i) {
+            leaves[i] = Trees.leafHash(abi.encode(leafAt(i)));
+        }
         BatchHeader memory batch = head();
         (batch.jobsRoot, batch.count) = (Trees.root(leaves), 7);
         commitAs(router, batch);
@@ -362,10 +361,7 @@ contract JobRegistry_VerifyReceipt_Test is JobRegistryFixture {
 
     function verified(string memory routerKey, string memory providerKey) private view returns (bool) {
         return jobs.verifyReceipt(
-            ticket,
-            sign(routerKey, jobs.ticketDigest(ticket)),
-            receipt,
-            sign(providerKey, jobs.receiptDigest(receipt))
+            ticket, sign(routerKey, jobs.ticketDigest(ticket)), receipt, sign(providerKey, jobs.receiptDigest(receipt))
         );
     }
 
@@ -381,8 +377,7 @@ contract JobRegistry_VerifyReceipt_Test is JobRegistryFixture {
 
     function test_verifyReceipt_brokenSignature_fails() external view {
         assertFalse(
-            jobs.verifyReceipt(ticket, hex"00", receipt, sign("provider hot key", jobs.receiptDigest(receipt))),
-            "not a signature"
+            jobs.verifyReceipt(ticket, hex"00", receipt, sign("provider hot key", jobs.receiptDigest(receipt))), "not a signature"
         );
     }
 
@@ -437,13 +432,11 @@ contract JobRegistry_Digests_Test is JobRegistryFixture {
                 bytes32(0)
             )
         );
-        assertEq(
-            digests[3],
-            keccak256(abi.encodePacked(hex"1901", jobs.domainSeparator(), verdictHash)),
-            "prefix, domain, struct"
-        );
+        assertEq(digests[3], keccak256(abi.encodePacked(hex"1901", jobs.domainSeparator(), verdictHash)), "prefix, domain, struct");
         for (uint256 i; i < digests.length; ++i) {
-            for (uint256 j; j < i; ++j) assertTrue(digests[i] != digests[j], "types do not collide");
+            for (uint256 j; j < i; ++j) {
+                assertTrue(digests[i] != digests[j], "types do not collide");
+            }
         }
     }
 

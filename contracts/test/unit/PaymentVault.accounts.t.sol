@@ -235,13 +235,33 @@ contract PaymentVault_RegisterGrant_Test is Fixture {
         assertTrue(registered, "ERC-1271");
     }
 
+    function test_registerGrant_contractAccount_refuses_reverts() external {
+        Wallet wallet = new Wallet(alice);
+        KeyGrant memory grant = grantFor(address(wallet), "key");
+        bytes32 digest = digestOf(grant);
+        bytes memory signature = sign("stranger", digest);
+        expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_BadSignature.selector, digest, address(wallet)));
+        vault.registerGrant(grant, signature);
+    }
+
+    function test_registerGrant_delegatingAccount_succeeds() external {
+        // An EIP-7702 delegation to code without ERC-1271.
+        vm.etch(alice, abi.encodePacked(hex"ef0100", address(usdc)));
+        KeyGrant memory grant = openGrant();
+        bytes32 digest = vault.registerGrant(grant, sign("alice", digestOf(grant)));
+        (bool registered,,) = vault.grantOf(digest);
+        assertTrue(registered, "the account's own key signs for it");
+    }
+
     function test_registerGrant_badSignatures_revert() external {
         KeyGrant memory grant = openGrant();
         bytes32 digest = digestOf(grant);
         bytes memory good = sign("alice", digest);
         bytes memory short = new bytes(64);
         bytes memory lowV = bytes.concat(good);
-        for (uint256 i; i < 64; ++i) short[i] = good[i];
+        for (uint256 i; i < 64; ++i) {
+            short[i] = good[i];
+        }
         lowV[64] = bytes1(uint8(lowV[64]) - 27);
         bytes[4] memory bad = [sign("stranger", digest), short, lowV, highS(good)];
         for (uint256 i; i < bad.length; ++i) {
@@ -271,11 +291,7 @@ contract PaymentVault_RegisterGrant_Test is Fixture {
         grant.generation = 1;
         bytes32 digest = digestOf(grant);
         bytes memory signature = sign("alice", digest);
-        expectRevert(
-            abi.encodeWithSelector(
-                IPaymentVault.PaymentVault_FutureGeneration.selector, digest, uint64(1), uint64(0)
-            )
-        );
+        expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_FutureGeneration.selector, digest, uint64(1), uint64(0)));
         vault.registerGrant(grant, signature);
     }
 }

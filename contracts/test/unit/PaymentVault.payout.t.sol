@@ -78,17 +78,14 @@ contract PaymentVault_Claim_Test is PayoutFixture {
         CreditLeaf[] memory credits = two(500, 470);
         uint64 batch = fill(router, 1_000, credits);
         bytes32[] memory proof = Trees.proof(creditLeaves(credits), 0);
-        bytes memory reason =
-            abi.encodeWithSelector(IPaymentVault.PaymentVault_BadCreditProof.selector, router, batch, provider);
+        bytes memory reason = abi.encodeWithSelector(IPaymentVault.PaymentVault_BadCreditProof.selector, router, batch, provider);
         expectRevert(reason);
         vault.claim(router, batch, provider, 501, 0, proof);
         expectRevert(reason);
         vault.claim(router, batch, provider, 500, 1, proof);
         expectRevert(reason);
         vault.claim(router, batch, provider, 500, 0, new bytes32[](0));
-        expectRevert(
-            abi.encodeWithSelector(IPaymentVault.PaymentVault_BadCreditProof.selector, router, batch, stranger)
-        );
+        expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_BadCreditProof.selector, router, batch, stranger));
         vault.claim(router, batch, stranger, 500, 0, proof);
     }
 
@@ -110,7 +107,9 @@ contract PaymentVault_Claim_Test is PayoutFixture {
         uint64 batch = fill(router, 1_000_000, credits);
         claimAs(router, batch, credits, 400);
         vm.snapshotGasLastCall("gas", "PaymentVault.claim, first of 1000 providers");
-        for (uint256 i; i < credits.length; ++i) credits[i].credited = 200;
+        for (uint256 i; i < credits.length; ++i) {
+            credits[i].credited = 200;
+        }
         batch = fill(router, 1_000_000, credits);
         claimAs(router, batch, credits, 400);
         vm.snapshotGasLastCall("gas", "PaymentVault.claim, again");
@@ -163,9 +162,7 @@ contract PaymentVault_ClaimWithBond_Test is PayoutFixture {
     function test_claimWithBond_badProof_reverts() external {
         CreditLeaf[] memory credits = two(500, 0);
         uint64 batch = fill(router, 1_000, credits);
-        expectRevert(
-            abi.encodeWithSelector(IPaymentVault.PaymentVault_BadCreditProof.selector, router, batch, provider)
-        );
+        expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_BadCreditProof.selector, router, batch, provider));
         vault.claimWithBond(router, batch, provider, 501, 0, new bytes32[](0));
     }
 }
@@ -293,9 +290,7 @@ contract PaymentVault_Govern_Test is PayoutFixture {
         vm.startPrank(governor);
         for (uint256 i; i < 3; ++i) {
             expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_ZeroAddress.selector));
-            vault.setRecipients(
-                i == 0 ? address(0) : treasury, i == 1 ? address(0) : validators, i == 2 ? address(0) : buyback
-            );
+            vault.setRecipients(i == 0 ? address(0) : treasury, i == 1 ? address(0) : validators, i == 2 ? address(0) : buyback);
         }
         vault.setRecipients(stranger, stranger, stranger);
         vm.stopPrank();

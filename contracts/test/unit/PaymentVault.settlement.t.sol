@@ -150,9 +150,7 @@ contract PaymentVault_ApplyDebits_Test is Fixture {
         Entry memory item = entry(openGrant(), "router", 500);
         uint64 batch = commit(router, item);
         IPaymentVault.Debit[] memory debits = debitsOf(one(item), new uint256[](1));
-        expectRevert(
-            abi.encodeWithSelector(IPaymentVault.PaymentVault_BadSignature.selector, digestOf(item.grant), alice)
-        );
+        expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_BadSignature.selector, digestOf(item.grant), alice));
         vault.applyDebits(router, batch, debits, new bytes32[](0));
     }
 
@@ -163,17 +161,13 @@ contract PaymentVault_ApplyDebits_Test is Fixture {
         Entry memory item = entry(grant, "alice", 500);
         uint64 batch = commit(router, item);
         IPaymentVault.Debit[] memory debits = debitsOf(one(item), new uint256[](1));
-        expectRevert(
-            abi.encodeWithSelector(IPaymentVault.PaymentVault_RouterNotGranted.selector, digestOf(grant), router)
-        );
+        expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_RouterNotGranted.selector, digestOf(grant), router));
         vault.applyDebits(router, batch, debits, new bytes32[](0));
         grant.routers = new address[](0);
         item = entry(grant, "alice", 600);
         batch = commit(router, item);
         debits = debitsOf(one(item), new uint256[](1));
-        expectRevert(
-            abi.encodeWithSelector(IPaymentVault.PaymentVault_RouterNotGranted.selector, digestOf(grant), router)
-        );
+        expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_RouterNotGranted.selector, digestOf(grant), router));
         vault.applyDebits(router, batch, debits, new bytes32[](0));
     }
 
@@ -211,9 +205,7 @@ contract PaymentVault_ApplyDebits_Test is Fixture {
             (item.debited, item.routerFees) = (debited[i], routerFees[i]);
             uint64 batch = commitWithTotals(router, one(item), new CreditLeaf[](0), 1e12, 1e11);
             IPaymentVault.Debit[] memory debits = debitsOf(one(item), new uint256[](1));
-            expectRevert(
-                abi.encodeWithSelector(IPaymentVault.PaymentVault_FeesExceedDebit.selector, digestOf(item.grant))
-            );
+            expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_FeesExceedDebit.selector, digestOf(item.grant)));
             vault.applyDebits(router, batch, debits, new bytes32[](0));
         }
     }
@@ -221,17 +213,25 @@ contract PaymentVault_ApplyDebits_Test is Fixture {
     function test_applyDebits_gas_snapshot() external {
         lockAs(alice, router, 1_000_000);
         Entry[] memory entries = new Entry[](50);
-        for (uint256 i; i < 50; ++i) entries[i] = entry(grantFor(alice, vm.toString(i)), "alice", 10_000);
+        for (uint256 i; i < 50; ++i) {
+            entries[i] = entry(grantFor(alice, vm.toString(i)), "alice", 10_000);
+        }
         uint64 batch = commit(router, entries, new CreditLeaf[](0));
         applyAll(router, batch, entries);
         vm.snapshotGasLastCall("gas", "PaymentVault.applyDebits, 50 grants for the first time");
-        for (uint256 i; i < 50; ++i) entries[i] = entry(entries[i].grant, "alice", 15_000);
-        for (uint256 i; i < 50; ++i) entries[i].signature = "";
+        for (uint256 i; i < 50; ++i) {
+            entries[i] = entry(entries[i].grant, "alice", 15_000);
+        }
+        for (uint256 i; i < 50; ++i) {
+            entries[i].signature = "";
+        }
         batch = commit(router, entries, new CreditLeaf[](0));
         applyAll(router, batch, entries);
         vm.snapshotGasLastCall("gas", "PaymentVault.applyDebits, 50 grants again");
         uint256[] memory positions = new uint256[](1);
-        for (uint256 i; i < 50; ++i) entries[i] = entry(entries[i].grant, "alice", 16_000);
+        for (uint256 i; i < 50; ++i) {
+            entries[i] = entry(entries[i].grant, "alice", 16_000);
+        }
         batch = commit(router, entries, new CreditLeaf[](0));
         bytes32[] memory proof = Trees.multiproof(debitLeaves(entries), positions);
         vault.applyDebits(router, batch, debitsOf(entries, positions), proof);

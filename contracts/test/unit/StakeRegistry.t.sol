@@ -23,10 +23,7 @@ contract StakeRegistry_Initialize_Test is Fixture {
     function test_initialize_noToken_reverts() external {
         address implementation = address(new StakeRegistryImplementation());
         expectRevert(abi.encodeWithSelector(IStakeRegistry.StakeRegistry_ZeroAddress.selector));
-        proxy(
-            implementation,
-            abi.encodeCall(stakes.initialize, (governor, address(0), UNBONDING, MINIMUM, MINIMUM, MINIMUM))
-        );
+        proxy(implementation, abi.encodeCall(stakes.initialize, (governor, address(0), UNBONDING, MINIMUM, MINIMUM, MINIMUM)));
     }
 }
 
@@ -64,9 +61,7 @@ contract StakeRegistry_Stake_Test is Fixture {
         infr.transfer(stranger, MINIMUM);
         vm.startPrank(stranger);
         infr.approve(address(stakes), MINIMUM);
-        expectRevert(
-            abi.encodeWithSelector(IStakeRegistry.StakeRegistry_BelowMinimum.selector, MINIMUM - 1, MINIMUM)
-        );
+        expectRevert(abi.encodeWithSelector(IStakeRegistry.StakeRegistry_BelowMinimum.selector, MINIMUM - 1, MINIMUM));
         stakes.stake(Role.Provider, MINIMUM - 1, alice);
         vm.stopPrank();
     }
@@ -102,9 +97,7 @@ contract StakeRegistry_StakeWithPermit_Test is Fixture {
 
     function _permit() private view returns (uint8, bytes32, bytes32) {
         bytes32 structHash = keccak256(abi.encode(PERMIT, stranger, address(stakes), MINIMUM, 0, START + 1));
-        return vm.sign(
-            keyOf("stranger"), keccak256(abi.encodePacked(hex"1901", infr.DOMAIN_SEPARATOR(), structHash))
-        );
+        return vm.sign(keyOf("stranger"), keccak256(abi.encodePacked(hex"1901", infr.DOMAIN_SEPARATOR(), structHash)));
     }
 
     function test_stakeWithPermit_noApproval_succeeds() external {
@@ -183,9 +176,7 @@ contract StakeRegistry_SetProfile_Test is Fixture {
     function test_setProfile_tooLong_reverts() external {
         uint256 longest = stakes.LONGEST_PROFILE();
         vm.prank(router);
-        expectRevert(
-            abi.encodeWithSelector(IStakeRegistry.StakeRegistry_ProfileTooLong.selector, longest + 1, longest)
-        );
+        expectRevert(abi.encodeWithSelector(IStakeRegistry.StakeRegistry_ProfileTooLong.selector, longest + 1, longest));
         stakes.setProfile(string(new bytes(longest)), "x");
     }
 
@@ -344,9 +335,7 @@ contract StakeRegistry_Slash_Test is Fixture {
         assertEq(taken, (MINIMUM + amount) * share / 10_000, "the share asked for");
         assertEq(active + thawing, MINIMUM + amount - taken, "what is left");
         assertEq(held - infr.balanceOf(address(stakes)), taken, "what left the registry");
-        assertEq(
-            taken, supply - infr.totalSupply() + infr.balanceOf(alice) + infr.balanceOf(stranger), "nothing is lost"
-        );
+        assertEq(taken, supply - infr.totalSupply() + infr.balanceOf(alice) + infr.balanceOf(stranger), "nothing is lost");
         if (harmed) assertEq(infr.balanceOf(alice), taken * 4 / 10, "40 %");
         if (challenged) assertEq(infr.balanceOf(stranger), taken * 4 / 10, "40 %");
         assertGe(supply - infr.totalSupply(), taken / 5, "at least 20 % burned");

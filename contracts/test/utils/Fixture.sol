@@ -80,9 +80,8 @@ abstract contract Fixture is Test {
     }
 
     function _vaultData() internal view returns (bytes memory) {
-        return abi.encodeCall(
-            PaymentVault.initialize, (governor, address(usdc), address(jobs), THAW, treasury, validators, buyback)
-        );
+        return
+            abi.encodeCall(PaymentVault.initialize, (governor, address(usdc), address(jobs), THAW, treasury, validators, buyback));
     }
 
     // Actors
@@ -175,9 +174,8 @@ abstract contract Fixture is Test {
         leaves = new bytes32[](entries.length);
         for (uint256 i; i < entries.length; ++i) {
             Entry memory item = entries[i];
-            leaves[i] = Trees.leafHash(
-                abi.encode(DebitLeaf(digestOf(item.grant), item.debited, item.routerFees, item.protocolFees))
-            );
+            leaves[i] =
+                Trees.leafHash(abi.encode(DebitLeaf(digestOf(item.grant), item.debited, item.routerFees, item.protocolFees)));
         }
     }
 
@@ -222,13 +220,10 @@ abstract contract Fixture is Test {
     }
 
     /// Commits these trees under totals of the router's own choosing.
-    function commitWithTotals(
-        address router_,
-        Entry[] memory entries,
-        CreditLeaf[] memory credits,
-        uint128 debited,
-        uint128 fees
-    ) internal returns (uint64 index) {
+    function commitWithTotals(address router_, Entry[] memory entries, CreditLeaf[] memory credits, uint128 debited, uint128 fees)
+        internal
+        returns (uint64 index)
+    {
         BatchHeader memory head = header(router_, entries, credits, TEE);
         (head.debited, head.fees, head.credited) = (debited, fees, debited - fees);
         vm.prank(router_);
@@ -254,7 +249,9 @@ abstract contract Fixture is Test {
 
     function applyAll(address router_, uint64 batch, Entry[] memory entries) internal returns (uint256) {
         uint256[] memory positions = new uint256[](entries.length);
-        for (uint256 i; i < positions.length; ++i) positions[i] = i;
+        for (uint256 i; i < positions.length; ++i) {
+            positions[i] = i;
+        }
         return vault.applyDebits(router_, batch, debitsOf(entries, positions), new bytes32[](0));
     }
 
@@ -267,14 +264,9 @@ abstract contract Fixture is Test {
         return applyOne(router_, commit(router_, item), item);
     }
 
-    function claimAs(address router_, uint64 batch, CreditLeaf[] memory credits, uint256 position)
-        internal
-        returns (uint256)
-    {
+    function claimAs(address router_, uint64 batch, CreditLeaf[] memory credits, uint256 position) internal returns (uint256) {
         bytes32[] memory proof = Trees.proof(creditLeaves(credits), position);
-        return vault.claim(
-            router_, batch, credits[position].provider, credits[position].credited, uint32(position), proof
-        );
+        return vault.claim(router_, batch, credits[position].provider, credits[position].credited, uint32(position), proof);
     }
 
     function claimWithBondAs(address router_, uint64 batch, CreditLeaf[] memory credits, uint256 position)
@@ -282,9 +274,7 @@ abstract contract Fixture is Test {
         returns (uint256)
     {
         bytes32[] memory proof = Trees.proof(creditLeaves(credits), position);
-        return vault.claimWithBond(
-            router_, batch, credits[position].provider, credits[position].credited, uint32(position), proof
-        );
+        return vault.claimWithBond(router_, batch, credits[position].provider, credits[position].credited, uint32(position), proof);
     }
 
     // Reverts

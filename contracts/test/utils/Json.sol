@@ -37,19 +37,25 @@ library Json {
 
     function list(bytes32[] memory values) internal pure returns (string memory) {
         string[] memory items = new string[](values.length);
-        for (uint256 i; i < values.length; ++i) items[i] = hex_(values[i]);
+        for (uint256 i; i < values.length; ++i) {
+            items[i] = hex_(values[i]);
+        }
         return string.concat("[", join(items, ", "), "]");
     }
 
     function list(address[] memory values) internal pure returns (string memory) {
         string[] memory items = new string[](values.length);
-        for (uint256 i; i < values.length; ++i) items[i] = hex_(values[i]);
+        for (uint256 i; i < values.length; ++i) {
+            items[i] = hex_(values[i]);
+        }
         return string.concat("[", join(items, ", "), "]");
     }
 
     function list(uint256[] memory values) internal pure returns (string memory) {
         string[] memory items = new string[](values.length);
-        for (uint256 i; i < values.length; ++i) items[i] = small(values[i]);
+        for (uint256 i; i < values.length; ++i) {
+            items[i] = small(values[i]);
+        }
         return string.concat("[", join(items, ", "), "]");
     }
 
@@ -73,8 +79,6 @@ library Json {
     {
         if (size == 1) return items[from];
         uint256 half = size / 2;
-        return string.concat(
-            _join(items, separator, from, half), separator, _join(items, separator, from + half, size - half)
-        );
+        return string.concat(_join(items, separator, from, half), separator, _join(items, separator, from + half, size - half));
     }
 }

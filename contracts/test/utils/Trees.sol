@@ -25,9 +25,13 @@ library Trees {
     /// For sorted distinct `indices`: level by level from the bottom and left to right, each sibling the set cannot compute.
     function multiproof(bytes32[] memory leaves, uint256[] memory indices) internal pure returns (bytes32[] memory) {
         bool[] memory known = new bool[](leaves.length);
-        for (uint256 i; i < indices.length; ++i) known[indices[i]] = true;
+        for (uint256 i; i < indices.length; ++i) {
+            known[indices[i]] = true;
+        }
         bytes32[] memory level = new bytes32[](leaves.length);
-        for (uint256 i; i < leaves.length; ++i) level[i] = leaves[i];
+        for (uint256 i; i < leaves.length; ++i) {
+            level[i] = leaves[i];
+        }
         bytes32[] memory found = new bytes32[](0);
         while (level.length > 1) {
             uint256 size = (level.length + 1) / 2;
@@ -55,11 +59,7 @@ library Trees {
         return nodeHash(_root(leaves, from, half), _root(leaves, from + half, size - half));
     }
 
-    function _path(bytes32[] memory leaves, uint256 from, uint256 size, uint256 index)
-        private
-        pure
-        returns (bytes32[] memory)
-    {
+    function _path(bytes32[] memory leaves, uint256 from, uint256 size, uint256 index) private pure returns (bytes32[] memory) {
         if (size == 1) return new bytes32[](0);
         uint256 half = _half(size);
         return index < half
@@ -75,7 +75,9 @@ library Trees {
 
     function _append(bytes32[] memory list, bytes32 item) private pure returns (bytes32[] memory longer) {
         longer = new bytes32[](list.length + 1);
-        for (uint256 i; i < list.length; ++i) longer[i] = list[i];
+        for (uint256 i; i < list.length; ++i) {
+            longer[i] = list[i];
+        }
         longer[list.length] = item;
     }
 }

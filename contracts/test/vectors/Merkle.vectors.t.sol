@@ -24,13 +24,11 @@ contract MerkleVectors_Test is Vectors {
         return Merkle.verify(root, leaf, index, count, proof);
     }
 
-    function verifyMulti(
-        bytes32 root,
-        bytes32[] memory leaves,
-        uint256[] memory indices,
-        uint256 count,
-        bytes32[] calldata proof
-    ) external pure returns (bool) {
+    function verifyMulti(bytes32 root, bytes32[] memory leaves, uint256[] memory indices, uint256 count, bytes32[] calldata proof)
+        external
+        pure
+        returns (bool)
+    {
         return Merkle.verifyMulti(root, leaves, indices, count, proof);
     }
 
@@ -120,7 +118,9 @@ contract MerkleVectors_Test is Vectors {
         string[] memory data = new string[](count);
         for (uint256 i; i < count; ++i) {
             bytes memory content = new bytes(i % 33);
-            for (uint256 j; j < content.length; ++j) content[j] = keccak256(abi.encode(i))[j];
+            for (uint256 j; j < content.length; ++j) {
+                content[j] = keccak256(abi.encode(i))[j];
+            }
             data[i] = Json.hex_(content);
             leaves[i] = Merkle.leafHash(content);
         }
@@ -151,7 +151,9 @@ contract MerkleVectors_Test is Vectors {
         for (uint256 round; round < items.length; ++round) {
             uint256[] memory indices = _subset(count, round);
             bytes32[] memory chosen = new bytes32[](indices.length);
-            for (uint256 i; i < indices.length; ++i) chosen[i] = leaves[indices[i]];
+            for (uint256 i; i < indices.length; ++i) {
+                chosen[i] = leaves[indices[i]];
+            }
             bytes32[] memory proof = Trees.multiproof(leaves, indices);
             assertTrue(this.verifyMulti(root, chosen, indices, count, proof), "the contracts accept the multi-proof");
             items[round] = string.concat('{"indices": ', Json.list(indices), ', "proof": ', Json.list(proof), "}");
@@ -181,7 +183,9 @@ contract MerkleVectors_Test is Vectors {
         string[] memory items = new string[](counts.length);
         for (uint256 i; i < counts.length; ++i) {
             bytes32[] memory leaves = new bytes32[](counts[i]);
-            for (uint256 j; j < leaves.length; ++j) leaves[j] = Merkle.leafHash(abi.encode(j));
+            for (uint256 j; j < leaves.length; ++j) {
+                leaves[j] = Merkle.leafHash(abi.encode(j));
+            }
             items[i] = string.concat('{"count": ', Json.small(counts[i]), ', "root": ', Json.hex_(Trees.root(leaves)), "}");
         }
         return Json.list(items);

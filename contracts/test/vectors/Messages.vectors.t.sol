@@ -102,8 +102,12 @@ contract MessagesVectors_Test is Vectors {
             notAfter: 1_800_000_000,
             generation: uint64(models)
         });
-        for (uint256 i; i < routers; ++i) grant.routers[i] = address(uint160(uint256(keccak256(abi.encode("router", i)))));
-        for (uint256 i; i < models; ++i) grant.models[i] = keccak256(abi.encode("model", i));
+        for (uint256 i; i < routers; ++i) {
+            grant.routers[i] = address(uint160(uint256(keccak256(abi.encode("router", i)))));
+        }
+        for (uint256 i; i < models; ++i) {
+            grant.models[i] = keccak256(abi.encode("model", i));
+        }
         string[] memory fields = new string[](12);
         fields[0] = Json.field("account", Json.hex_(grant.account));
         fields[1] = Json.field("keyHash", Json.hex_(grant.keyHash));
