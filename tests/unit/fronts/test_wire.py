@@ -26,6 +26,8 @@ from scripted_gateway import (
     talk,
 )
 
+from infera.errors import RequestError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -195,6 +197,17 @@ async def test_errors(shared: Shared, request_bytes: bytes, status: int, code: s
     if code != "invalid_http":
         assert reply.headers["x-request-id"].startswith("req_")
     assert KEY not in reply.body.decode()
+
+
+@pytest.mark.parametrize("status", [-1, 0, 101, 200, 304, 600, 10**9])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_error_with_a_status_that_is_none(
+    front: OpenAIFront, gateway: ScriptedGateway, status: int, stream: bool
+) -> None:
+    gateway.failure = RequestError("x" * 10**6, code="refused", status=status)
+    reply = await talk(front, raw_chat(stream=stream))
+    assert (reply.status, reply.code) == (502, "refused")
+    assert len(reply.body) < 5000
 
 
 async def test_routes_that_are_not_there_say_what_is(front: OpenAIFront) -> None:

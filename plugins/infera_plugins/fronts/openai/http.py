@@ -20,6 +20,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
+_MAX_ERROR = 4000
 _FORBIDS_REUSE = frozenset((408, 413))
 """After these, the rest of the body is still on its way; the connection cannot be used again."""
 
@@ -133,6 +134,9 @@ def error_body(error: RequestError) -> bytes:
 def as_request_error(error: Exception, request_id: str) -> RequestError:
     """What the client may know of a failure: of a bug the request id, the log has the rest."""
     if isinstance(error, RequestError):
+        if not 400 <= error.status <= 599:  # it may come from a provider, who is nobody to trust
+            error.status = 502
+        error.message = error.message[:_MAX_ERROR]
         return error
     if isinstance(error, (StateError, ChainUnavailableError)):
         _log.error("request %s: %s: %s", request_id, error.code, error.message)
