@@ -9,10 +9,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import anyio
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, Executable, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -23,7 +24,7 @@ from infera.errors import StateError
 from infera.state.migrate import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
     from anyio.abc import TaskStatus
@@ -53,6 +54,19 @@ def state_error(error: BaseException, doing: str) -> StateError:
     return StateError(f"the database failed while {doing}: {cause}", hint=hint)
 
 
+Work: TypeAlias = "Executable | tuple[Executable, Mapping[str, Any] | Sequence[Mapping[str, Any]]]"
+"""A statement, or a statement with the parameters of one row or of many."""
+
+
+@dataclass(eq=False, slots=True)
+class _Unit:
+    """What one caller of `write` wants written, and what became of it."""
+
+    work: Sequence[Work]
+    done: bool = False
+    error: Exception | None = None
+
+
 class State(Component):
     """The database behind `url`.
 
@@ -72,6 +86,8 @@ class State(Component):
             ) from None
         self._lock = anyio.Lock()
         self._engine: AsyncEngine | None = None
+        self._writer: Engine | None = None
+        self._waiting: list[_Unit] = []
         self._scratch: str | None = None
 
     @property
@@ -96,6 +112,7 @@ class State(Component):
         try:
             await anyio.to_thread.run_sync(migrate, self._url)
             self._engine = self._open()
+            self._writer = self._open_writer()
             async with self.read() as conn:
                 await conn.exec_driver_sql("SELECT 1")
         except (SQLAlchemyError, OSError) as error:
@@ -105,7 +122,10 @@ class State(Component):
     async def stop(self) -> None:
         """Close all connections; does nothing when not started."""
         engine, self._engine = self._engine, None
+        writer, self._writer = self._writer, None
         with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
+            if writer is not None:
+                await anyio.to_thread.run_sync(writer.dispose)
             if engine is not None:
                 await engine.dispose()
             if self._scratch is not None:
@@ -132,6 +152,57 @@ class State(Component):
             await anyio.sleep_forever()
         finally:
             await self.stop()
+
+    async def write(self, *work: Work) -> None:
+        """Execute statements in order, all or none, and return once they are committed.
+
+        Callers that come while another commit is under way share the next one: whoever gets the
+        lock first commits for all who wait. On SQLite that is one visit to a worker thread and one
+        commit for any number of callers. `IntegrityError` reaches the caller it belongs to.
+        """
+        unit = _Unit(work)
+        self._waiting.append(unit)
+        async with self._lock:
+            if not unit.done:
+                group, self._waiting = self._waiting, []
+                # Others wait for this commit: a caller that is cancelled must not take it away.
+                with anyio.CancelScope(shield=True):
+                    await self._commit(group)
+        if unit.error is not None:
+            raise unit.error
+
+    async def _commit(self, group: Sequence[_Unit]) -> None:
+        if self._writer is not None:
+            await anyio.to_thread.run_sync(self._commit_in_thread, group)
+        else:
+            async with self.engine.connect() as conn:
+                await conn.run_sync(self._commit_group, group)
+
+    def _commit_in_thread(self, group: Sequence[_Unit]) -> None:
+        assert self._writer is not None
+        try:
+            with self._writer.connect() as conn:
+                self._commit_group(conn, group)
+        except (DBAPIError, PoolTimeoutError) as error:
+            _fail(group, state_error(error, "opening it"))
+
+    def _commit_group(self, conn: Connection, group: Sequence[_Unit]) -> None:
+        """One transaction for all; if one unit violates a constraint, one for each."""
+        try:
+            with conn.begin():
+                for unit in group:
+                    _execute(conn, unit.work)
+        except IntegrityError as error:
+            if len(group) == 1:
+                _fail(group, error)
+                return
+            for unit in group:
+                self._commit_group(conn, [unit])
+        except DBAPIError as error:
+            _fail(group, state_error(error, "writing"))
+        else:
+            for unit in group:
+                unit.done = True
 
     def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A write transaction: commits on leaving, rolls back on any exception.
@@ -173,6 +244,20 @@ class State(Component):
             if write:
                 self._lock.release()
 
+    def _open_writer(self) -> Engine | None:
+        """SQLite's writer: a plain connection that one worker thread at a time drives."""
+        if not self.is_sqlite:
+            return None
+        engine = create_engine(
+            self._url.set(drivername="sqlite"),
+            connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+            pool_size=1,
+            execution_options={_WRITE: True},
+        )
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
     def _open(self) -> AsyncEngine:
         if not self.is_sqlite:
             return create_async_engine(self._url, pool_pre_ping=True, hide_parameters=True)
@@ -185,6 +270,19 @@ class State(Component):
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
+
+
+def _execute(conn: Connection, work: Sequence[Work]) -> None:
+    for item in work:
+        if isinstance(item, tuple):
+            conn.execute(item[0], item[1])
+        else:
+            conn.execute(item)
+
+
+def _fail(group: Sequence[_Unit], error: Exception) -> None:
+    for unit in group:
+        unit.done, unit.error = True, error
 
 
 def _async_url(url: URL) -> URL:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from infera.protocol.messages import JobReceipt, JobTicket
 from infera.protocol.pricing import fees
@@ -17,6 +17,14 @@ from infera.state.tables import served_jobs
 if TYPE_CHECKING:
     from infera.state import State
     from infera.types import Address
+
+
+_KEEP = served_jobs.insert()
+_ACKNOWLEDGE = (
+    update(served_jobs)
+    .where(served_jobs.c.provider == bindparam("mine"), served_jobs.c.job_id == bindparam("job"))
+    .values(acked=True, text="")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +58,25 @@ class Journal:
     async def keep(self, served: ServedJob) -> None:
         """Write a receipt down before it leaves this machine."""
         ticket, receipt = served.ticket, served.receipt
-        async with self._state.begin() as conn:
-            await conn.execute(
-                served_jobs.insert().values(
-                    provider=self._provider,
-                    job_id=ticket.job_id,
-                    router=ticket.router,
-                    ticket=orjson.dumps(ticket.to_json()).decode(),
-                    ticket_signature=served.ticket_signature,
-                    receipt=orjson.dumps(receipt.to_json()).decode(),
-                    receipt_signature=served.receipt_signature,
-                    text=served.text,
-                    cost=receipt.cost,
-                    net=fees(receipt.cost).provider,
-                    completed_at=receipt.completed_at,
-                    acked=False,
-                )
-            )
+        row = {
+            "provider": self._provider,
+            "job_id": ticket.job_id,
+            "router": ticket.router,
+            "ticket": orjson.dumps(ticket.to_json()).decode(),
+            "ticket_signature": served.ticket_signature,
+            "receipt": orjson.dumps(receipt.to_json()).decode(),
+            "receipt_signature": served.receipt_signature,
+            "text": served.text,
+            "cost": receipt.cost,
+            "net": fees(receipt.cost).provider,
+            "completed_at": receipt.completed_at,
+            "acked": False,
+        }
+        await self._state.write((_KEEP, row))
 
     async def acknowledge(self, job_id: bytes) -> None:
         """The router has the receipt; the answer's text is no longer needed here."""
-        async with self._state.begin() as conn:
-            await conn.execute(
-                update(served_jobs)
-                .where(self._mine, served_jobs.c.job_id == job_id)
-                .values(acked=True, text="")
-            )
+        await self._state.write((_ACKNOWLEDGE, {"mine": self._provider, "job": job_id}))
 
     async def unacknowledged(self, router: Address) -> list[ServedJob]:
         async with self._state.read() as conn:

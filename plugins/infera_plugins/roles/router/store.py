@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -22,9 +22,57 @@ from infera.state.tables import BatchState, JobState, batches, grants, jobs, met
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Executable, Row
+
     from infera.protocol.eip712 import Domain
     from infera.state import State
     from infera.types import Address, BatchHeader, JobRequest
+
+
+# The statements of the request path, built once: SQLAlchemy then only fills in values.
+_DONE = (
+    "text",
+    "finish",
+    "receipt",
+    "receipt_signature",
+    "cost",
+    "completed_at",
+)
+_WAITING = (jobs.c.job_id == bindparam("job"), jobs.c.state == JobState.DISPATCHED)
+_DELIVER = (
+    update(jobs)
+    .where(*_WAITING)
+    .values(
+        state=JobState.DELIVERED,
+        **{name: bindparam(name) for name in _DONE},
+    )
+)
+_FAIL = (
+    update(jobs)
+    .where(*_WAITING)
+    .values(state=JobState.FAILED, idempotency_key=None, completed_at=bindparam("completed_at"))
+)
+_PLACE = (
+    update(jobs)
+    .where(jobs.c.job_id == bindparam("job"))
+    .values(state=JobState.BATCHED, batch_index=bindparam("batch"), leaf_index=bindparam("leaf"))
+)
+
+
+def _open_job(dialect: Any) -> Executable:
+    """A job's first ticket is inserted; a later one replaces it."""
+    statement = dialect.insert(jobs)
+    return cast(
+        "Executable",
+        statement.on_conflict_do_update(
+            index_elements=[jobs.c.job_id],
+            set_={
+                column.name: statement.excluded[column.name]
+                for column in jobs.columns
+                if column.name not in (*_DONE, "job_id", "batch_index", "leaf_index")
+            },
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +153,7 @@ class Store:
         self._state = state
         self._router = router
         self._sequence = 0
+        self._open_job = _open_job(sqlite if state.is_sqlite else postgresql)
 
     async def load(self) -> None:
         """Continue the ticket sequence where it stopped; it must never go back."""
@@ -202,13 +251,8 @@ class Store:
             "decision": orjson.dumps(decision, option=orjson.OPT_SORT_KEYS).decode(),
             "created_at": ticket.issued_at,
         }
-        dialect = sqlite if self._state.is_sqlite else postgresql
-        statement = dialect.insert(jobs).values(job_id=ticket.job_id, **values)
         try:
-            async with self._state.begin() as conn:
-                await conn.execute(
-                    statement.on_conflict_do_update(index_elements=[jobs.c.job_id], set_=values)
-                )
+            await self._state.write((self._open_job, {"job_id": ticket.job_id, **values}))
         except IntegrityError:
             raise RequestError(
                 "A request with this Idempotency-Key is being processed or is done.",
@@ -219,29 +263,20 @@ class Store:
     async def deliver_job(
         self, job_id: bytes, receipt: JobReceipt, signature: bytes, text: str
     ) -> None:
-        async with self._state.begin() as conn:
-            await conn.execute(
-                update(jobs)
-                .where(jobs.c.job_id == job_id, jobs.c.state == JobState.DISPATCHED)
-                .values(
-                    state=JobState.DELIVERED,
-                    text=text,
-                    finish=int(receipt.finish_reason),
-                    receipt=orjson.dumps(receipt.to_json()).decode(),
-                    receipt_signature=signature,
-                    cost=receipt.cost,
-                    completed_at=receipt.completed_at,
-                )
-            )
+        row = {
+            "job": job_id,
+            "text": text,
+            "finish": int(receipt.finish_reason),
+            "receipt": orjson.dumps(receipt.to_json()).decode(),
+            "receipt_signature": signature,
+            "cost": receipt.cost,
+            "completed_at": receipt.completed_at,
+        }
+        await self._state.write((_DELIVER, row))
 
     async def fail_job(self, job_id: bytes) -> None:
         """Close a job that costs nothing; its idempotency key may be used again."""
-        async with self._state.begin() as conn:
-            await conn.execute(
-                update(jobs)
-                .where(jobs.c.job_id == job_id, jobs.c.state == JobState.DISPATCHED)
-                .values(state=JobState.FAILED, idempotency_key=None, completed_at=int(time()))
-            )
+        await self._state.write((_FAIL, {"job": job_id, "completed_at": int(time())}))
 
     async def find_job(self, job_id: bytes) -> StoredJob | None:
         return await self._one(jobs.c.job_id == job_id)
@@ -275,17 +310,16 @@ class Store:
         """Drop prompts' and answers' idempotency hold past their retention; receipts and hashes
         stay for ever.
         """
-        async with self._state.begin() as conn:
-            await conn.execute(
-                update(jobs)
-                .where(
-                    jobs.c.router == self._router,
-                    jobs.c.batch_index.is_not(None),
-                    jobs.c.completed_at < before,
-                    jobs.c.text.is_not(None),
-                )
-                .values(text=None, request=b"", idempotency_key=None)
+        await self._state.write(
+            update(jobs)
+            .where(
+                jobs.c.router == self._router,
+                jobs.c.batch_index.is_not(None),
+                jobs.c.completed_at < before,
+                jobs.c.text.is_not(None),
             )
+            .values(text=None, request=b"", idempotency_key=None)
+        )
 
     async def _one(self, *where: Any) -> StoredJob | None:
         found = await self._many(select(jobs).where(*where))
@@ -301,23 +335,19 @@ class Store:
     async def save_batch(self, batch: Batch, job_ids: Sequence[bytes]) -> StoredBatch:
         """Write a built batch and its jobs' places, in one transaction."""
         header = batch.header
-        async with self._state.begin() as conn:
-            await conn.execute(
-                batches.insert().values(
-                    router=self._router,
-                    batch_index=header.index,
-                    header=orjson.dumps(header_to_json(header)).decode(),
-                    debits=orjson.dumps([leaf.to_json() for leaf in batch.debits]),
-                    credits=orjson.dumps([leaf.to_json() for leaf in batch.credits]),
-                    state=BatchState.BUILT,
-                )
-            )
-            for place, job_id in enumerate(job_ids):
-                await conn.execute(
-                    update(jobs)
-                    .where(jobs.c.job_id == job_id)
-                    .values(state=JobState.BATCHED, batch_index=header.index, leaf_index=place)
-                )
+        row = {
+            "router": self._router,
+            "batch_index": header.index,
+            "header": orjson.dumps(header_to_json(header)).decode(),
+            "debits": orjson.dumps([leaf.to_json() for leaf in batch.debits]),
+            "credits": orjson.dumps([leaf.to_json() for leaf in batch.credits]),
+            "state": BatchState.BUILT,
+        }
+        places = [
+            {"job": job_id, "batch": header.index, "leaf": place}
+            for place, job_id in enumerate(job_ids)
+        ]
+        await self._state.write((batches.insert(), row), (_PLACE, places))
         return StoredBatch(header, batch.debits, batch.credits, BatchState.BUILT, None, None, None)
 
     async def batch_committed(self, index: int, tx: bytes, block: int, final_at: int) -> None:
@@ -327,12 +357,11 @@ class Store:
         await self._mark(index, state=BatchState.APPLIED)
 
     async def _mark(self, index: int, **values: Any) -> None:
-        async with self._state.begin() as conn:
-            await conn.execute(
-                update(batches)
-                .where(batches.c.router == self._router, batches.c.batch_index == index)
-                .values(**values)
-            )
+        await self._state.write(
+            update(batches)
+            .where(batches.c.router == self._router, batches.c.batch_index == index)
+            .values(**values)
+        )
 
     async def batch(self, index: int) -> StoredBatch | None:
         return await self._batch(batches.c.batch_index == index)

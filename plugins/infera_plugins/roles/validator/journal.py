@@ -43,18 +43,17 @@ class Journal:
         signature: bytes,
         detail: str,
     ) -> None:
-        async with self._state.begin() as conn:
-            await conn.execute(
-                verdicts.insert().values(
-                    validator=self._validator,
-                    router=router,
-                    batch_index=batch,
-                    leaf_index=leaf,
-                    leaf=verdict.leaf,
-                    outcome=int(verdict.outcome),
-                    evidence=verdict.evidence,
-                    detail=detail,
-                    signature=signature,
-                    at=int(time()),
-                )
+        await self._state.write(
+            verdicts.insert().values(
+                validator=self._validator,
+                router=router,
+                batch_index=batch,
+                leaf_index=leaf,
+                leaf=verdict.leaf,
+                outcome=int(verdict.outcome),
+                evidence=verdict.evidence,
+                detail=detail,
+                signature=signature,
+                at=int(time()),
             )
+        )
