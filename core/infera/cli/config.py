@@ -39,6 +39,15 @@ def schema_command() -> None:
     click.echo(json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=True))
 
 
+@command.command("reference")
+def reference_command() -> None:
+    """Print every setting of the installed plugins as Markdown."""
+    from infera.config.reference import settings_page
+    from infera.kernel.plugins import load_plugins
+
+    click.echo(settings_page(load_plugins().registry), nl=False)
+
+
 @command.command("list")
 def list_command() -> None:
     """Name the configurations that come with INFERA."""

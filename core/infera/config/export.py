@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
+from infera.config.reference import settings_of
 from infera.config.schema import BlockHead, ConfigFile
 from infera.kernel.registry import LAYERS, by_name
 
@@ -41,7 +42,12 @@ def json_schema(registry: Registry) -> dict[str, Any]:
         blocks = []
         for kind in kinds[layer]:
             own = resolve(kind.config_model)
-            fields = {k: v for k, v in own.get("properties", {}).items() if k != "name"}
+            texts = {s.name: s.text for s in settings_of(kind.config_model) if s.text}
+            fields = {
+                key: {"description": texts[key], **value} if key in texts else value
+                for key, value in own.get("properties", {}).items()
+                if key != "name"
+            }
             block = {
                 "type": "object",
                 "title": kind.kind,
