@@ -8,6 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
+
 from infera.errors import ProtocolError
 from infera.operators import active_hot_key
 from infera.protocol.audit import batch_to_json, header_to_json
@@ -127,11 +129,10 @@ class Publication:
         before = await self.store.batch(index - 1) if index else None
         assert stored is not None
         jobs = await self.store.batch_jobs(index, 0, stored.header.count)
-        batch = build_batch(
-            self.address,
-            index,
-            [job.settled(self.chain.domain) for job in jobs],
-            Totals.of(before.debits, before.credits) if before else Totals(),
+        domain = self.chain.domain
+        totals = Totals.of(before.debits, before.credits) if before else Totals()
+        batch = await anyio.to_thread.run_sync(
+            lambda: build_batch(self.address, index, [job.settled(domain) for job in jobs], totals)
         )
         if batch.header != stored.header:
             raise ProtocolError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from infera.abc import Chain, Debit
 from infera.errors import ChainError, ChainUnavailableError
@@ -93,11 +94,10 @@ class Settlement:
             return None
         previous = await self.store.last_batch()
         index = 0 if previous is None else previous.header.index + 1
-        batch = build_batch(
-            router=self.address,
-            index=index,
-            jobs=[job.settled(self.chain.domain) for job in jobs],
-            previous=Totals.of(previous.debits, previous.credits) if previous else Totals(),
+        domain = self.chain.domain
+        totals = Totals.of(previous.debits, previous.credits) if previous else Totals()
+        batch = await anyio.to_thread.run_sync(
+            lambda: build_batch(self.address, index, [job.settled(domain) for job in jobs], totals)
         )
         return await self.store.save_batch(batch, [job.job_id for job in jobs])
 

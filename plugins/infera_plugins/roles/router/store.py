@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import time
 from typing import TYPE_CHECKING, Any, cast
 
+import anyio.to_thread
 import orjson
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from infera.state import State
     from infera.types import Address, BatchHeader, JobRequest
 
+
+_INLINE = 32
+"""Rows that are turned into values on the spot; more go to a worker thread."""
 
 # The statements of the request path, built once: SQLAlchemy then only fills in values.
 _DONE = (
@@ -327,8 +331,11 @@ class Store:
 
     async def _many(self, statement: Any) -> list[StoredJob]:
         async with self._state.read() as conn:
-            rows = await conn.execute(statement.where(jobs.c.router == self._router))
+            rows = (await conn.execute(statement.where(jobs.c.router == self._router))).all()
+        if len(rows) <= _INLINE:
             return [_job(row) for row in rows]
+        # A full batch takes most of a second to read: the request path must not wait for it.
+        return await anyio.to_thread.run_sync(lambda: [_job(row) for row in rows])
 
     # -- batches
 
