@@ -78,13 +78,15 @@ class Journal:
         """The router has the receipt; the answer's text is no longer needed here."""
         await self._state.write((_ACKNOWLEDGE, {"mine": self._provider, "job": job_id}))
 
-    async def unacknowledged(self, router: Address) -> list[ServedJob]:
+    async def unacknowledged(self, router: Address, before: int | None) -> list[ServedJob]:
+        """Receipts the router has not confirmed, completed before that second (None: all)."""
+        query = select(served_jobs).where(
+            self._mine, served_jobs.c.router == router, served_jobs.c.acked.is_(False)
+        )
+        if before is not None:
+            query = query.where(served_jobs.c.completed_at < before)
         async with self._state.read() as conn:
-            rows = await conn.execute(
-                select(served_jobs).where(
-                    self._mine, served_jobs.c.router == router, served_jobs.c.acked.is_(False)
-                )
-            )
+            rows = await conn.execute(query)
             return [
                 ServedJob(
                     JobTicket.from_json(orjson.loads(r.ticket)),

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from infera.abc import Role
-from infera.errors import ChainError, InferaError, NeedsOperatorError, TransientError
+from infera.errors import (
+    ChainError,
+    InferaError,
+    NeedsOperatorError,
+    ProtocolError,
+    StateError,
+    TransientError,
+)
 from infera.events import CreditClaimed, ProgressMade
 from infera.operators import Identity, active_hot_key, ensure_registered, identity
 from infera.protocol.messages import ProviderOffer
@@ -33,6 +40,8 @@ _OFFER_LIFE_S = 86_400
 _HEARTBEAT_S = 5.0
 _RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _ROUTER_LIST_S = 30.0
+_SETTLING_S = 15
+"""A receipt older than this was not just sent: the router should have acknowledged it."""
 
 
 @dataclass(slots=True)
@@ -43,6 +52,7 @@ class _Connection:
     link: Link
     runner: JobRunner
     due: anyio.Event
+    offered: bool = False
 
 
 class ProviderRole(Role):
@@ -200,18 +210,25 @@ class ProviderRole(Role):
             return
 
     async def _hand_over(self, connection: _Connection) -> None:
-        """Give the router the receipts it never acknowledged: of jobs cut short, or before a
-        crash.
+        """Give the router the receipts it never acknowledged: of jobs cut short, or because one of
+        the two could not write or crashed.
         """
-        try:
-            for served in await self._journal.unacknowledged(connection.router):
-                answer = await connection.link.query({"type": "receipt", **served.to_json()})
-                verdict = answer.json()
-                if not verdict.get("accepted"):
-                    self._say(f"router refused a late receipt: {verdict.get('reason')}")
-                await self._journal.acknowledge(served.ticket.job_id)
-        except LinkLostError:
-            return
+        while True:
+            try:
+                for served in await self._journal.unacknowledged(
+                    connection.router, int(time()) - _SETTLING_S if connection.offered else None
+                ):
+                    answer = await connection.link.query({"type": "receipt", **served.to_json()})
+                    verdict = answer.json()
+                    if not verdict.get("accepted"):
+                        self._say(f"router refused a late receipt: {verdict.get('reason')}")
+                    await self._journal.acknowledge(served.ticket.job_id)
+                connection.offered = True
+            except LinkLostError:
+                return
+            except (ProtocolError, StateError) as error:
+                self._say(f"cannot hand a receipt over yet: {error.message}")
+            await anyio.sleep(_SETTLING_S)
 
     async def _claim(self, connection: _Connection) -> None:
         """Collect what the router has settled, on its notice and every `claim_interval_s`."""

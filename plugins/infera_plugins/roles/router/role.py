@@ -15,6 +15,7 @@ from infera.errors import (
     ChainUnavailableError,
     NeedsOperatorError,
     ProtocolError,
+    StateError,
     TransientError,
 )
 from infera.events import ProgressMade
@@ -151,8 +152,11 @@ class RouterRole(Role):
     async def _keep_house(self, dispatcher: Dispatcher, store: Store) -> None:
         while True:
             await anyio.sleep(_HOUSEKEEPING_S)
-            await dispatcher.expire()
-            await store.forget_content(int(time()) - self._config.retain_content_s)
+            try:
+                await dispatcher.expire()
+                await store.forget_content(int(time()) - self._config.retain_content_s)
+            except StateError as error:
+                self._context.bus.publish(ProgressMade(self.name, error.message))
 
     def _pick(self, request: JobRequest, ranked: list[Candidate]) -> Candidate:
         """A plugin's choice if one wants it, else the best score."""

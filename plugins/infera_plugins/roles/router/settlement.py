@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from infera.abc import Chain, Debit
-from infera.errors import ChainError, ChainUnavailableError
+from infera.errors import ChainError, ChainUnavailableError, StateError
 from infera.events import (
     BatchCommitted,
     ChainInterrupted,
@@ -72,6 +72,8 @@ class Settlement:
                         "settlement", f"the chain refused: {error.revert or error.message}"
                     )
                 )
+            except StateError as error:
+                self.bus.publish(ProgressMade("settlement", f"{error.message}; trying again"))
             await anyio.sleep(self.config.batch_interval_s)
 
     async def commit_all(self) -> None:
