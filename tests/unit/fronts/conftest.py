@@ -32,6 +32,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+@pytest.fixture(autouse=True)
+def _no_blocking_calls(no_blocking_calls: None) -> None:
+    """Nothing in the front may block the event loop."""
+
+
 @pytest.fixture
 def gateway() -> ScriptedGateway:
     return ScriptedGateway()

@@ -7,7 +7,7 @@ from typing import Any
 import openai.types.chat.completion_create_params as chat_params
 import openai.types.completion_create_params as completion_params
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scripted_gateway import MODEL, chat_body
 
@@ -236,14 +236,12 @@ def survives(translated: Any, body: object) -> None:
         assert request_from_json(text) == request
 
 
-@settings(max_examples=300, deadline=None)
 @given(JSON)
 def test_fuzz_anything(body: object) -> None:
     survives(chat_request, body)
     survives(completion_request, body)
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3))
 def test_fuzz_parameters(extra: dict[str, Any]) -> None:
     survives(chat_request, {**chat_body(), **extra})
@@ -265,7 +263,6 @@ MESSAGE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(MESSAGE, max_size=4))
 def test_fuzz_messages(messages: list[Any]) -> None:
     survives(chat_request, chat_body(messages=messages))
