@@ -4,7 +4,6 @@
 #include <immintrin.h>
 
 #define VF __m512
-#define VU __m512i
 #define WIDTH 16
 #define V_ZERO() _mm512_setzero_ps()
 #define V_LOAD(p) _mm512_loadu_ps(p)

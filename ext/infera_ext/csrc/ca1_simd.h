@@ -1,4 +1,4 @@
-/* The matrix kernels for x86 vectors.  The includer defines the vector (VF, VU, WIDTH, V_*) and then names the shapes
+/* The matrix kernels for x86 vectors.  The includer defines the vector (VF, WIDTH, V_*) and then names the shapes
  * it wants with SHAPE; loops over shapes have constant bounds and unroll into registers.
  *
  * A shape is (T tokens, L lanes at once, N vectors of rows): T*L*N accumulators.  Narrow tiles run several lanes at a
@@ -47,19 +47,16 @@ INLINE void block_bf16(const uint32_t *const *w, size_t columns, const float *x,
     UNROLL for (int i = 0; i < T * L * N; i++) acc[i] = V_ZERO();
     for (size_t j = 0; j < columns; j += 16) {
       UNROLL for (int l = 0; l < L; l++) {
-        VU words[4];
         VF v[4];
         const float *at = x + (j + l0 + l) * stride;
-        UNROLL for (int n = 0; n < N; n++) {
-          words[n] = V_WORDS(w[n] + (j / 2 + l0 + l) * CA1_PANEL);
-          v[n] = V_LOW(words[n]);
-        }
+        const size_t word = (j / 2 + l0 + l) * CA1_PANEL;
+        UNROLL for (int n = 0; n < N; n++) v[n] = V_LOW(V_WORDS(w[n] + word));
         UNROLL for (int t = 0; t < T; t++) {
           const VF b = V_BROADCAST(at + t);
           UNROLL for (int n = 0; n < N; n++)
             acc[(l * T + t) * N + n] = V_FMA(v[n], b, acc[(l * T + t) * N + n]);
         }
-        UNROLL for (int n = 0; n < N; n++) v[n] = V_HIGH(words[n]);
+        UNROLL for (int n = 0; n < N; n++) v[n] = V_HIGH(V_WORDS(w[n] + word));
         UNROLL for (int t = 0; t < T; t++) {
           const VF b = V_BROADCAST(at + 8 * stride + t);
           UNROLL for (int n = 0; n < N; n++)

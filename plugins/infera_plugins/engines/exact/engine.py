@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from infera.abc import Engine
 from infera.errors import EngineError, ErrorType, NeedsOperatorError, RequestError, did_you_mean
+from infera.events import ProgressMade
 from infera.types import Completion, Delta, JobRequest, ModelInfo
 from infera_plugins.engines.exact.model import Generation, Loaded, load_model
 from infera_plugins.models import shipped
@@ -35,17 +36,19 @@ class ExactEngine(Engine):
 
     def __init__(self, config: ExactConfig, context: Context | None = None) -> None:
         self._config = config
+        self._bus = context.bus if context is not None else None
         self._models: dict[str, Loaded] = {}
         self._slots = anyio.Semaphore(config.max_concurrent)
         self._workers = anyio.CapacityLimiter(config.max_concurrent)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         for entry in self._config.models:
-            folder, name = locate(entry)
+            folder, name = await anyio.to_thread.run_sync(locate, entry)
             if name in self._models:
                 raise NeedsOperatorError(
                     f"two models are called {name!r}", hint="give one of them another `name`"
                 )
+            self._tell(f"loading {name}")
             try:
                 self._models[name] = await anyio.to_thread.run_sync(load_model, folder, name)
             except EngineError as error:
@@ -55,6 +58,10 @@ class ExactEngine(Engine):
             await anyio.sleep_forever()
         finally:
             self._models = {}
+
+    def _tell(self, text: str) -> None:
+        if self._bus is not None:
+            self._bus.publish(ProgressMade(self.name, text))
 
     def models(self) -> Sequence[ModelInfo]:
         return [loaded.info for loaded in self._models.values()]
