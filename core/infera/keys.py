@@ -106,7 +106,7 @@ class KeyStore:
             raise NeedsOperatorError(
                 f"there is no key named {name!r} in {self.folder}",
                 code="key_not_found",
-                hint=f"`infera keys create {name}` makes one",
+                hint=f"`infera keys new {name}` makes one",
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise NeedsOperatorError(

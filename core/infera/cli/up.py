@@ -109,7 +109,7 @@ def require_free_ports(config: NodeConfig) -> None:
                 continue  # the front's own message will be better
             raise NeedsOperatorError(
                 f"port {port} is in use on {host}",
-                code="port_in_use",
+                code="front_port_in_use",
                 hint=f"`--port 0` takes a free one; `ss -ltnp 'sport = :{port}'` shows who has it",
             ) from None
 
