@@ -23,9 +23,10 @@ from infera.errors import (
     TransientError,
 )
 from infera.events import ComponentFailed, ComponentStarted, ComponentStopped
+from infera.groups import cause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import TracebackType
 
     from infera.abc import Component
@@ -223,26 +224,3 @@ class Lifecycle:
 
     def _raise_stop(self) -> NoReturn:
         raise self._failure if self._failure is not None else StopRequested
-
-
-def cause(error: Exception) -> Exception:
-    """What a component's own task groups wrapped: the one error that decides, or the group if a
-    bug is in it.
-    """
-    if not isinstance(error, ExceptionGroup):
-        return error
-    leaves = list(_leaves(error))
-    if len(leaves) == 1:
-        return leaves[0]
-    if not all(isinstance(leaf, InferaError) for leaf in leaves):
-        return error
-    final = [e for e in leaves if not isinstance(e, (TransientError, ChainUnavailableError))]
-    return (final or leaves)[0]
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

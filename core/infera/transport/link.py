@@ -17,6 +17,7 @@ import anyio
 import orjson
 
 from infera.errors import ProtocolError
+from infera.groups import unwrapped
 from infera.transport.frames import CLOSING, Frame, FrameType, decode, encode
 from infera.transport.sockets import LinkLostError, Socket
 
@@ -99,6 +100,13 @@ class Stream:
             self._inbox.append(frame)
             self._arrived.set()
 
+    def lose(self) -> None:
+        """The peer is gone: nobody waits for the work any more."""
+        self.cancelled = True
+        self.close()
+        if self.cancel_scope is not None:
+            self.cancel_scope.cancel()
+
     def close(self) -> None:
         """No more frames will come; what has arrived can still be read."""
         self._closed = True
@@ -151,23 +159,31 @@ class Link:
         return frame
 
     async def run(self, on_open: Handler, on_notice: Callable[[Frame], Awaitable[None]]) -> None:
-        """Read frames until the link ends. Handlers run in this call's task group and are
-        cancelled with it.
+        """Read frames until the link ends; then every stream's work is cancelled, and this returns
+        once it has wound down.
         """
         try:
-            async with anyio.create_task_group() as tasks:
-                try:
-                    while True:
-                        await self._dispatch(
-                            decode(await self._socket.receive()), tasks, on_open, on_notice
-                        )
-                except LinkLostError as lost:
-                    self._end(lost.message)
-                except ProtocolError as violation:
-                    self._end(violation.message)
-                    await self._socket.close(violation.message)
+            with unwrapped():
+                async with anyio.create_task_group() as tasks:
+                    await self._read(tasks, on_open, on_notice)
         finally:
             self._end("link closed")
+
+    async def _read(
+        self,
+        tasks: TaskGroup,
+        on_open: Handler,
+        on_notice: Callable[[Frame], Awaitable[None]],
+    ) -> None:
+        try:
+            while True:
+                frame = decode(await self._socket.receive())
+                await self._dispatch(frame, tasks, on_open, on_notice)
+        except LinkLostError as lost:
+            self._end(lost.message)
+        except ProtocolError as violation:
+            self._end(violation.message)
+            await self._socket.close(violation.message)
 
     async def _dispatch(
         self,
@@ -209,8 +225,7 @@ class Link:
         if self.lost is None:
             self.lost = reason
         for stream in list(self._streams.values()):
-            # The peer cannot cancel any more; its handlers see the loss when they send.
-            stream.close()
+            stream.lose()
         self._streams.clear()
 
     async def close(self, reason: str) -> None:

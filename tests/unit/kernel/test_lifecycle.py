@@ -18,7 +18,8 @@ from infera.errors import (
     TransientError,
 )
 from infera.events import ComponentFailed, Event
-from infera.kernel.lifecycle import Lifecycle, Slot, StopRequested, backoff, cause
+from infera.groups import cause
+from infera.kernel.lifecycle import Lifecycle, Slot, StopRequested, backoff
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus

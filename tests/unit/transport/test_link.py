@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from infera.errors import ProtocolError
+from infera.errors import ProtocolError, StateError
 from infera.transport.frames import FrameType, encode
 from infera.transport.link import WINDOW, Link
 from infera.transport.sockets import LinkLostError
@@ -162,3 +162,47 @@ def _frame(type: FrameType, payload: bytes) -> Frame:
     from infera.transport.frames import Frame
 
     return Frame(type, 1, payload)
+
+
+async def test_work_for_a_peer_that_is_lost_stops(pipe: Any) -> None:
+    began, stopped = anyio.Event(), anyio.Event()
+
+    async def serve(stream: Stream, frame: Frame) -> None:
+        with anyio.CancelScope() as stream.cancel_scope:
+            began.set()
+            await anyio.sleep_forever()  # it sends nothing, so no send can tell it of the loss
+        stopped.set()
+
+    near, far = Link(pipe[0], dialled=True), Link(pipe[1], dialled=False)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(near.run, _refuse, _nothing)
+
+            async def ask() -> None:
+                with pytest.raises(LinkLostError):
+                    await near.query({})
+
+            async def cut() -> None:
+                await began.wait()
+                await pipe[1].close()
+
+            tasks.start_soon(ask)
+            tasks.start_soon(cut)
+            await far.run(serve, _nothing)
+            assert stopped.is_set(), "a provider can dial again only once this call returns"
+
+
+async def test_a_handler_that_fails_is_named_bare(pipe: Any) -> None:
+    async def fail(stream: Stream, frame: Frame) -> None:
+        raise StateError("disk is full")
+
+    async def notice(frame: Frame) -> None:
+        raise StateError("disk is full")
+
+    for type, number in ((FrameType.QUERY, 2), (FrameType.NOTICE, 0)):
+        near = Link(pipe[0], dialled=True)
+        with anyio.fail_after(5):
+            await pipe[1].send(encode(type, number, b"{}"))
+            with pytest.raises(StateError):  # not a group with it
+                await near.run(fail, notice)
+        assert near.lost
