@@ -7,6 +7,7 @@ to start. Sockets do not: web3's persistent providers raise one caller's error i
 from __future__ import annotations
 
 import codecs
+import contextlib
 import itertools
 import json
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
 MAX_MESSAGE = 128 << 20
 
@@ -45,8 +46,8 @@ def make_transport(url: str, *, timeout_s: float = 20.0) -> Transport:
     scheme = url.partition("://")[0]
     if scheme in ("http", "https"):
         return HttpTransport(url, timeout_s=timeout_s)
-    opener = WebSocket if scheme in ("ws", "wss") else Ipc
-    return SocketTransport(opener(url.removeprefix("ipc://")), timeout_s=timeout_s)
+    kind = WebSocket if scheme in ("ws", "wss") else Ipc
+    return SocketTransport(lambda: kind(url.removeprefix("ipc://")), timeout_s=timeout_s)
 
 
 class HttpTransport:
@@ -175,67 +176,98 @@ class Pending:
     arrived: anyio.Event = field(default_factory=anyio.Event)
 
 
-class SocketTransport:
-    """Many requests at a time over one socket; it is opened again after it broke.
+class Connection:
+    """Many requests at a time over one open socket.
 
     Nobody reads in the background: those who wait take turns reading for all.
     """
 
-    def __init__(self, socket: Socket, *, timeout_s: float) -> None:
+    def __init__(self, socket: Socket) -> None:
+        self.broken = ""
         self._socket = socket
-        self._timeout_s = timeout_s
         self._ids = itertools.count(1)
         self._pending: dict[int, Pending] = {}
-        self._opening = anyio.Lock()
         self._reading = anyio.Lock()
-        self._open = False
 
-    async def connect(self) -> None:
-        """Open the socket."""
-        async with self._opening:
-            if not self._open:
-                with anyio.move_on_after(self._timeout_s) as scope:
-                    await _guard(self._socket.open(), "websockets")
-                    self._open = True
-                if scope.cancelled_caught:
-                    raise TransportError("no connection in time")
+    async def open(self) -> None:
+        """Connect."""
+        await _guard(self._socket.open(), "websockets")
 
-    async def disconnect(self) -> None:
-        """Close the socket."""
-        if self._open:
-            self._open = False
-            self._pending.clear()
-            with anyio.move_on_after(2, shield=True):
+    async def close(self, reason: str) -> None:
+        """Hang up; whoever still waits is told."""
+        if not self.broken:
+            self.broken = reason
+            for pending in self._pending.values():
+                pending.arrived.set()
+            with anyio.move_on_after(2, shield=True), contextlib.suppress(TransportError):
                 await _guard(self._socket.close(), "websockets")
 
-    async def make_request(self, method: str, params: Any) -> Any:
-        """Ask; after a failure the next request opens a new connection."""
-        await self.connect()
+    async def request(self, method: str, params: Any) -> Any:
+        """Ask and wait for the answer."""
         number, pending = next(self._ids), Pending()
         self._pending[number] = pending
         request = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
         try:
-            with anyio.fail_after(self._timeout_s):
-                await _guard(self._socket.send(json.dumps(request)), "websockets")
-                while not pending.arrived.is_set():
-                    async with self._reading:
-                        if not pending.arrived.is_set():
-                            await self._read()
-        except (TransportError, TimeoutError) as e:
-            await self.disconnect()
-            raise TransportError(str(e) or "no answer in time") from e
+            await _guard(self._socket.send(json.dumps(request)), "websockets")
+            while not pending.arrived.is_set():
+                async with self._reading:
+                    if not pending.arrived.is_set():
+                        await self._read()
         finally:
-            self._pending.pop(number, None)
+            del self._pending[number]
+        if pending.answer is None:
+            raise TransportError(self.broken)
         return pending.answer
 
     async def _read(self) -> None:
-        if not self._open:
-            raise TransportError("the connection broke")
         message = await _guard(self._socket.receive(), "websockets")
         waiting = self._pending.get(message.get("id")) if isinstance(message, dict) else None
         if waiting is not None:
             waiting.answer = message
             waiting.arrived.set()
+
+
+class SocketTransport:
+    """A connection that is opened again after it broke."""
+
+    def __init__(self, make: Callable[[], Socket], *, timeout_s: float) -> None:
+        self._make = make
+        self._timeout_s = timeout_s
+        self._opening = anyio.Lock()
+        self._connection: Connection | None = None
+
+    async def connect(self) -> None:
+        """Open the socket."""
+        await self._opened()
+
+    async def _opened(self) -> Connection:
+        async with self._opening:
+            if self._connection is None or self._connection.broken:
+                connection = Connection(self._make())
+                try:
+                    with anyio.fail_after(self._timeout_s):
+                        await connection.open()
+                except TimeoutError as e:
+                    raise TransportError("no connection in time") from e
+                self._connection = connection
+            return self._connection
+
+    async def disconnect(self) -> None:
+        """Close the socket."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close("closed")
+
+    async def make_request(self, method: str, params: Any) -> Any:
+        """Ask; after a failure the next request opens a new connection."""
+        connection = await self._opened()
+        try:
+            with anyio.fail_after(self._timeout_s):
+                return await connection.request(method, params)
+        except (TransportError, TimeoutError) as e:
+            reason = str(e) or f"no answer to {method} in time"
+            await connection.close(reason)
+            raise TransportError(reason) from e
 
 
 async def _guard(work: Awaitable[Any], *libraries: str) -> Any:

@@ -167,7 +167,7 @@ class Ledger:
         except (ValidationError, rlp.exceptions.RLPException, ValueError, TypeError) as e:
             raise RpcError(f"invalid transaction: {e}") from e
         tx_hash = bytes(tx.hash)
-        if tx_hash in self.pool or self.store.tx(tx_hash):
+        if tx_hash in self.pool:
             raise RpcError("already known")
         if tx.chain_id not in (None, self.chain_id):
             raise RpcError("invalid chain id for signer")
@@ -215,11 +215,17 @@ class Ledger:
             nonce += 1
         return nonce
 
-    def ready(self) -> bool:
-        """Whether a transaction waits that could be mined now or later."""
-        return bool(self.pool)
-
     # -- mining
+
+    def mine_waiting(self) -> bool:
+        """Mine a block if a transaction waits for nothing but that."""
+        if not self.pool:
+            return False
+        state = self._state(self.head)
+        if any(w.tx.nonce == state.get_nonce(w.sender) for w in self.pool.values()):  # type: ignore[arg-type]
+            self.mine()
+            return True
+        return False
 
     def mine(self) -> BlockHeaderAPI:
         """Mine one block with everything that can go in, in order of arrival within each sender's nonces."""

@@ -80,12 +80,9 @@ class EmbeddedNode:
     async def _flush(self) -> None:
         """Mine what waits in the pool; whoever comes second finds it done."""
         async with self._mining:
-            while self.ledger.pool:
-                await self._gather()
-                before = len(self.ledger.pool)
-                await self._in_thread(self.ledger.mine)
-                if len(self.ledger.pool) == before:  # what is left waits for an earlier nonce
-                    return
+            await self._gather()
+            while await self._in_thread(self.ledger.mine_waiting):
+                pass
 
     async def _gather(self) -> None:
         """Let a burst of transactions come in as long as each moment brings more."""
