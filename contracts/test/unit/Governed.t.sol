@@ -6,8 +6,8 @@ import { PaymentVault } from "../../src/PaymentVault.sol";
 import { StakeRegistry } from "../../src/StakeRegistry.sol";
 import { Fixture } from "../utils/Fixture.sol";
 
-contract Governed_Upgrade_Test is Fixture {
-    function test_upgrade_byGovernor_keepsState() external {
+contract Governed_UpgradeToAndCall_Test is Fixture {
+    function test_upgradeToAndCall_byGovernor_keepsState() external {
         lockAs(alice, router, 100);
         PaymentVault next = new PaymentVault();
         vm.prank(governor);
@@ -16,7 +16,7 @@ contract Governed_Upgrade_Test is Fixture {
         assertEq(active, 100, "the books stand");
     }
 
-    function test_upgrade_byAnother_reverts() external {
+    function test_upgradeToAndCall_byAnother_reverts() external {
         address next = address(new PaymentVault());
         vm.startPrank(stranger);
         expectNotGovernor(stranger);
@@ -28,7 +28,7 @@ contract Governed_Upgrade_Test is Fixture {
         vm.stopPrank();
     }
 
-    function test_upgrade_toNoImplementation_reverts() external {
+    function test_upgradeToAndCall_toNoImplementation_reverts() external {
         vm.prank(governor);
         vm.expectRevert();
         vault.upgradeToAndCall(address(usdc), "");

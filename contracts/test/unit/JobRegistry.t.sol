@@ -279,7 +279,7 @@ contract JobRegistry_NewestFinal_Test is JobRegistryFixture {
     }
 }
 
-contract JobRegistry_FinalRoots_Test is JobRegistryFixture {
+contract JobRegistry_FinalDebits_Test is JobRegistryFixture {
     function test_finalDebits_andCredits_succeeds() external {
         BatchHeader memory batch = head();
         commitAs(router, batch);

@@ -167,7 +167,7 @@ contract PaymentVault_ClaimWithBond_Test is PayoutFixture {
     }
 }
 
-contract PaymentVault_Bond_Test is PayoutFixture {
+contract PaymentVault_DepositBond_Test is PayoutFixture {
     function test_depositBond_byAnyone_succeeds() external {
         usdc.mint(stranger, 100);
         vm.startPrank(stranger);
@@ -185,7 +185,17 @@ contract PaymentVault_Bond_Test is PayoutFixture {
         expectRevert(abi.encodeWithSelector(IPaymentVault.PaymentVault_ZeroAddress.selector));
         vault.depositBond(address(0), 1);
     }
+}
 
+contract PaymentVault_ThawBond_Test is PayoutFixture {
+    function test_thawBond_moreThanThereIs_reverts() external {
+        vm.prank(router);
+        expectRevert(abi.encodeWithSelector(HoldLib.Hold_InsufficientActive.selector, 1, 0));
+        vault.thawBond(1);
+    }
+}
+
+contract PaymentVault_WithdrawBond_Test is PayoutFixture {
     function test_withdrawBond_afterThaw_succeeds() external {
         bondAs(router, 100);
         vm.startPrank(router);
@@ -199,15 +209,9 @@ contract PaymentVault_Bond_Test is PayoutFixture {
         vm.stopPrank();
         assertEq(usdc.balanceOf(router), 60, "received");
     }
-
-    function test_thawBond_moreThanThereIs_reverts() external {
-        vm.prank(router);
-        expectRevert(abi.encodeWithSelector(HoldLib.Hold_InsufficientActive.selector, 1, 0));
-        vault.thawBond(1);
-    }
 }
 
-contract PaymentVault_WithdrawFees_Test is PayoutFixture {
+contract PaymentVault_WithdrawRouterFees_Test is PayoutFixture {
     function test_withdrawRouterFees_paysTheRouter_succeeds() external {
         fill(router, 1_000, two(0, 0));
         vm.prank(stranger);
@@ -215,7 +219,9 @@ contract PaymentVault_WithdrawFees_Test is PayoutFixture {
         assertEq(usdc.balanceOf(router), 15, "to the router");
         assertEq(vault.withdrawRouterFees(router), 0, "once");
     }
+}
 
+contract PaymentVault_WithdrawProtocolFees_Test is PayoutFixture {
     function test_withdrawProtocolFees_paysTheThree_succeeds() external {
         fill(router, 1_340, two(0, 0));
         vm.prank(stranger);
@@ -231,7 +237,7 @@ contract PaymentVault_WithdrawFees_Test is PayoutFixture {
     }
 }
 
-contract PaymentVault_Govern_Test is PayoutFixture {
+contract PaymentVault_SetThawPeriod_Test is PayoutFixture {
     function test_setThawPeriod_forTheFuture_succeeds() external {
         lockAs(alice, router, 100);
         vm.prank(alice);
@@ -252,7 +258,9 @@ contract PaymentVault_Govern_Test is PayoutFixture {
         vault.setThawPeriod(30 days + 1);
         vm.stopPrank();
     }
+}
 
+contract PaymentVault_SetExpirySlack_Test is PayoutFixture {
     function test_setExpirySlack_outOfBounds_reverts() external {
         vm.startPrank(governor);
         vault.setExpirySlack(7 days);
@@ -265,7 +273,9 @@ contract PaymentVault_Govern_Test is PayoutFixture {
         vault.setExpirySlack(7 days + 1);
         vm.stopPrank();
     }
+}
 
+contract PaymentVault_SetFees_Test is PayoutFixture {
     function test_setFees_lowered_oldDebitsStand() external {
         lockAs(alice, router, 10_000);
         Entry memory item = entry(openGrant(), "alice", 1_000);
@@ -285,7 +295,9 @@ contract PaymentVault_Govern_Test is PayoutFixture {
         vault.setFees(500, 500);
         vm.stopPrank();
     }
+}
 
+contract PaymentVault_SetRecipients_Test is PayoutFixture {
     function test_setRecipients_nobody_reverts() external {
         vm.startPrank(governor);
         for (uint256 i; i < 3; ++i) {
@@ -298,8 +310,10 @@ contract PaymentVault_Govern_Test is PayoutFixture {
         vault.withdrawProtocolFees();
         assertEq(usdc.balanceOf(stranger), 15, "the new recipient");
     }
+}
 
-    function test_govern_notGovernor_reverts() external {
+contract PaymentVault_EverySetter_Test is PayoutFixture {
+    function test_everySetter_notGovernor_reverts() external {
         vm.startPrank(stranger);
         expectNotGovernor(stranger);
         vault.setThawPeriod(1 hours);
