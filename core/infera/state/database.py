@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import anyio
 from sqlalchemy import Connection, Engine, Executable, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -64,6 +70,7 @@ class _Unit:
 
     work: Sequence[Work]
     done: bool = False
+    touched: int = 0
     error: Exception | None = None
 
 
@@ -153,8 +160,9 @@ class State(Component):
         finally:
             await self.stop()
 
-    async def write(self, *work: Work) -> None:
-        """Execute statements in order, all or none, and return once they are committed.
+    async def write(self, *work: Work) -> int:
+        """Execute statements in order, all or none, and return once they are committed: the number
+        of rows the last one touched.
 
         Callers that come while another commit is under way share the next one: whoever gets the
         lock first commits for all who wait. On SQLite that is one visit to a worker thread and one
@@ -170,36 +178,39 @@ class State(Component):
                     await self._commit(group)
         if unit.error is not None:
             raise unit.error
+        return unit.touched
 
     async def _commit(self, group: Sequence[_Unit]) -> None:
-        if self._writer is not None:
-            await anyio.to_thread.run_sync(self._commit_in_thread, group)
-        else:
-            async with self.engine.connect() as conn:
-                await conn.run_sync(self._commit_group, group)
+        try:
+            if self._writer is not None:
+                await anyio.to_thread.run_sync(self._commit_in_thread, group)
+            else:
+                async with self.engine.connect() as conn:
+                    await conn.run_sync(self._commit_group, group)
+        except (
+            Exception
+        ) as error:  # every caller must hear of it, not only the one that holds the lock
+            known = isinstance(error, (DBAPIError, PoolTimeoutError, OSError))
+            _fail(group, state_error(error, "opening it") if known else error)
 
     def _commit_in_thread(self, group: Sequence[_Unit]) -> None:
         assert self._writer is not None
-        try:
-            with self._writer.connect() as conn:
-                self._commit_group(conn, group)
-        except (DBAPIError, PoolTimeoutError) as error:
-            _fail(group, state_error(error, "opening it"))
+        with self._writer.connect() as conn:
+            self._commit_group(conn, group)
 
     def _commit_group(self, conn: Connection, group: Sequence[_Unit]) -> None:
-        """One transaction for all; if one unit violates a constraint, one for each."""
+        """One transaction for all; if a unit cannot be executed as it is, one for each."""
         try:
             with conn.begin():
                 for unit in group:
-                    _execute(conn, unit.work)
-        except IntegrityError as error:
-            if len(group) == 1:
-                _fail(group, error)
+                    unit.touched = _execute(conn, unit.work)
+        except Exception as error:
+            if len(group) > 1 and not isinstance(error, OperationalError):
+                for unit in group:
+                    self._commit_group(conn, [unit])
                 return
-            for unit in group:
-                self._commit_group(conn, [unit])
-        except DBAPIError as error:
-            _fail(group, state_error(error, "writing"))
+            plain = isinstance(error, IntegrityError) or not isinstance(error, DBAPIError)
+            _fail(group, error if plain else state_error(error, "writing"))
         else:
             for unit in group:
                 unit.done = True
@@ -272,17 +283,18 @@ class State(Component):
         return engine
 
 
-def _execute(conn: Connection, work: Sequence[Work]) -> None:
+def _execute(conn: Connection, work: Sequence[Work]) -> int:
+    touched = 0
     for item in work:
-        if isinstance(item, tuple):
-            conn.execute(item[0], item[1])
-        else:
-            conn.execute(item)
+        result = conn.execute(*item) if isinstance(item, tuple) else conn.execute(item)
+        touched = result.rowcount
+    return touched
 
 
 def _fail(group: Sequence[_Unit], error: Exception) -> None:
     for unit in group:
-        unit.done, unit.error = True, error
+        if not unit.done:
+            unit.done, unit.error = True, error
 
 
 def _async_url(url: URL) -> URL:
