@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from infera.abc import Engine, Front, Role, Verifier
 from infera.errors import RequestError
 from infera.hookspecs import Manifest, Register, hookimpl
-from infera.protocol.jobs import canonical_json
+from infera.protocol.jobs import canonical_json, token_commitment
 from infera.types import Completion, Delta, Finding, FinishReason, ModelInfo, Outcome, Tier
 from infera_ext import keccak256
 
@@ -82,7 +82,7 @@ class FakeEngine(Engine):
             # A stop sequence may cross words, so nothing is told before it is known to stay.
             yield Delta(said, tokens=tuple(made))
         output = tuple(made)
-        yield Completion(finish, said, prompt, output, commitment(prompt, output))
+        yield Completion(finish, said, prompt, output, token_commitment(prompt, output))
 
 
 class FakeVerifier(Verifier):
@@ -154,12 +154,6 @@ class FakePlugin:
     @hookimpl
     def infera_register_fronts(self, register: Register) -> None:
         register("fake", FakeFront, FakeConfig)
-
-
-def commitment(prompt: tuple[int, ...], output: tuple[int, ...]) -> bytes:
-    """The evidence of docs/protocol.md §2: token ids as little-endian uint32 with a separator."""
-    ids: list[Any] = [*prompt, 0xFFFFFFFF, *output]
-    return keccak256(b"".join(int(i).to_bytes(4, "little") for i in ids))
 
 
 def _prompt(request: JobRequest) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infera.bus import EventBus
+    from infera.context import Context
     from infera.kernel.node import Node
 
     MakeNode = Callable[..., AbstractAsyncContextManager[Node]]
@@ -35,6 +36,24 @@ def infera_bus() -> EventBus:
     from infera.bus import EventBus
 
     return EventBus()
+
+
+@pytest.fixture
+def infera_context(infera_home: Path, infera_bus: EventBus) -> Context:
+    """A context to build a component with: a throw-away database (not started) and an empty key
+    store.
+    """
+    from infera.context import Context
+    from infera.keys import KeyStore
+    from infera.state import State
+
+    return Context(
+        node="test",
+        home=infera_home,
+        bus=infera_bus,
+        state=State("sqlite://"),
+        keys=KeyStore(infera_home / "keys"),
+    )
 
 
 @pytest.fixture
