@@ -1,14 +1,12 @@
-"""What a plugin implements. One base class per extension kind; each has an exported conformance suite in `infera.testing`."""
+"""What a plugin implements. One base class per extension kind; each has an exported conformance
+suite in `infera.testing`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from anyio.abc import TaskStatus
 
 from infera.types import (
     Address,
@@ -25,10 +23,16 @@ from infera.types import (
     ModelListing,
     Operator,
     OperatorRole,
+    Sampling,
     Tier,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from anyio.abc import TaskStatus
+
     from infera.keys import Signer
     from infera.protocol.eip712 import Domain
     from infera.protocol.messages import JobReceipt, JobTicket, KeyGrant
@@ -37,7 +41,8 @@ if TYPE_CHECKING:
 class Component(ABC):
     """Something a node runs.
 
-    `serve` calls `task_status.started()` once ready, then runs until cancelled; cancellation means stop. Clean-up that must
+    `serve` calls `task_status.started()` once ready, then runs until cancelled; cancellation means
+    stop. Clean-up that must
     happen runs in a shielded scope with a deadline. A component owns every task it starts.
     """
 
@@ -52,7 +57,9 @@ class Role(Component):
 
 
 class Front(Component):
-    """A door through which people's programs come in. Gets the node's `Gateway` from its context."""
+    """A door through which people's programs come in. Gets the node's `Gateway` from its
+    context.
+    """
 
 
 class Engine(Component):
@@ -64,14 +71,18 @@ class Engine(Component):
 
     @abstractmethod
     async def encode(self, request: JobRequest) -> tuple[int, ...]:
-        """Prompt token ids of a request, template included. Raises `RequestError` if it cannot be rendered."""
+        """Prompt token ids of a request, template included. Raises `RequestError` if it cannot
+        be rendered.
+        """
 
     @abstractmethod
     def generate(self, request: JobRequest) -> AsyncIterator[Delta | Completion]:
         """Any number of `Delta`s, then exactly one `Completion`.
 
-        `request.seed` and `request.max_tokens` are set. The same request gives the same output bits on an engine that claims a
-        deterministic profile in its manifest. Closing the iterator stops the work. Raises `RequestError`
+        `request.seed` and `request.max_tokens` are set. The same request gives the same output bits
+        on an engine that claims a
+        deterministic profile in its manifest. Closing the iterator stops the work. Raises
+        `RequestError`
         (`context_length_exceeded`) or `EngineError`.
         """
 
@@ -116,7 +127,8 @@ class Debit:
 class Chain(Component):
     """The settlement layer, in protocol terms. Amounts of USDC in micro-USDC, of INFR in wei.
 
-    Calls that send take the `Signer` whose account pays gas; they return once the transaction is mined and raise
+    Calls that send take the `Signer` whose account pays gas; they return once the transaction is
+    mined and raise
     `ChainError` with the typed revert, or `ChainUnavailableError` when the RPC does not answer.
     """
 
@@ -235,9 +247,11 @@ class Chain(Component):
 
     @abstractmethod
     def events(self, cursor: str, *, names: Sequence[str] = ()) -> AsyncIterator[ChainEvent]:
-        """Contract events from the persisted cursor on, for ever; survives restarts and reorganisations.
+        """Contract events from the persisted cursor on, for ever; survives restarts and
+        reorganisations.
 
-        The cursor moves past an event when the next one is asked for. An event named `Reorged` (contract `""`,
+        The cursor moves past an event when the next one is asked for. An event named `Reorged`
+        (contract `""`,
         args `{"block": n}`) tells that everything from block n on is told again.
         """
 
@@ -245,7 +259,8 @@ class Chain(Component):
 class JobStream(ABC):
     """A running job as a front sees it: an async iterator of bytes ready for the client.
 
-    Streaming: whole SSE events, `[DONE]` included. Not streaming: one JSON body. A job that fails before its first byte raises
+    Streaming: whole SSE events, `[DONE]` included. Not streaming: one JSON body. A job that fails
+    before its first byte raises
     `RequestError`; leaving the context stops generation, and what was delivered is billed.
     """
 
@@ -273,15 +288,27 @@ class Gateway(ABC):
     @abstractmethod
     def models(self) -> Sequence[ModelListing]: ...
 
+    def default_sampling(self, model: str) -> Sampling:
+        """What a model is sampled with where the caller names nothing."""
+        return Sampling()
+
     @abstractmethod
     def submit(
-        self, caller: Caller, request: JobRequest, options: StreamOptions, idempotency_key: str | None = None
+        self,
+        caller: Caller,
+        request: JobRequest,
+        options: StreamOptions,
+        idempotency_key: str | None = None,
     ) -> AbstractAsyncContextManager[JobStream]:
-        """Reserve, choose, ticket and dispatch. 402 `insufficient_funds`, 404 `model_not_found`, 429, 503."""
+        """Reserve, choose, ticket and dispatch. 402 `insufficient_funds`, 404 `model_not_found`,
+        429, 503.
+        """
 
     @abstractmethod
     async def receipt(self, caller: Caller, job_id: str) -> dict[str, Any]:
-        """The job's receipt bundle, with its on-chain leaf once it has one. 404 if it is not this account's."""
+        """The job's receipt bundle, with its on-chain leaf once it has one. 404 if it is not
+        this account's.
+        """
 
     @abstractmethod
     async def account(self, caller: Caller) -> dict[str, Any]:

@@ -25,7 +25,8 @@ T = TypeVar("T")
 class Context:
     """The node as a component may see it.
 
-    Components are built layer by layer (state, chains, verifiers, engines, roles, fronts), so a factory finds here what lies
+    Components are built layer by layer (state, chains, verifiers, engines, roles, fronts), so a
+    factory finds here what lies
     below its own layer. `gateway` is set by the router role when it is built.
     """
 

@@ -1,6 +1,8 @@
-"""The error taxonomy. An `InferaError` is something a person can act on; anything else is a bug and keeps its traceback.
+"""The error taxonomy. An `InferaError` is something a person can act on; anything else is a bug and
+keeps its traceback.
 
-A verification mismatch is never an exception: it is a `Finding` value (`infera.types`). An exception there means
+A verification mismatch is never an exception: it is a `Finding` value (`infera.types`). An
+exception there means
 "could not decide".
 """
 
@@ -15,7 +17,8 @@ from enum import StrEnum
 class InferaError(Exception):
     """Base of all expected failures.
 
-    `code` is a stable snake_case identifier (documented in docs/errors.md), `hint` says what to do next.
+    `code` is a stable snake_case identifier (documented in docs/errors.md), `hint` says what to do
+    next.
     """
 
     code = "error"
@@ -107,7 +110,9 @@ class EngineError(InferaError):
 
 
 class ChainError(InferaError):
-    """The chain refused or could not be reached. `revert` is the typed contract error's name and arguments, if any."""
+    """The chain refused or could not be reached. `revert` is the typed contract error's name and
+    arguments, if any.
+    """
 
     code = "chain_failed"
 
@@ -148,7 +153,9 @@ class ErrorType(StrEnum):
 
 
 class RequestError(InferaError):
-    """A developer's request cannot be served. Fronts render it as OpenAI's error object with HTTP `status`."""
+    """A developer's request cannot be served. Fronts render it as OpenAI's error object with
+    HTTP `status`.
+    """
 
     def __init__(
         self,

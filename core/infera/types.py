@@ -1,4 +1,6 @@
-"""Frozen values that cross module and plugin borders. No behaviour beyond what follows from the fields."""
+"""Frozen values that cross module and plugin borders. No behaviour beyond what follows from the
+fields.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class FinishReason(IntEnum):
 
     @property
     def openai(self) -> str:
-        """The name the OpenAI API uses; a cut-off answer reads as `stop`, since the API knows no better word."""
+        """The name the OpenAI API uses; a cut-off answer reads as `stop`, since the API knows no
+        better word.
+        """
         return {2: "length", 5: "content_filter"}.get(self.value, "stop")
 
 
@@ -75,8 +79,10 @@ class Sampling:
 class JobRequest:
     """What a provider executes; its canonical JSON is what `requestHash` commits to.
 
-    Exactly one of `messages` (kind `chat`) and `prompt` (kind `completion`) is set. `seed` is chosen by the caller or drawn by the
-    router, and is never None once a ticket exists. `logprobs` counts alternatives per token (None: no logprobs).
+    Exactly one of `messages` (kind `chat`) and `prompt` (kind `completion`) is set. `seed` is
+    chosen by the caller or drawn by the
+    router, and is never None once a ticket exists. `logprobs` counts alternatives per token (None:
+    no logprobs).
     """
 
     kind: Literal["chat", "completion"]
@@ -93,12 +99,16 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model an engine has loaded. `manifest` is the JSON object whose hash is `model_id` (docs/protocol.md §1)."""
+    """A model an engine has loaded. `manifest` is the JSON object whose hash is `model_id`
+    (docs/protocol.md §1).
+    """
 
     name: str
     model_id: bytes
     context_length: int
     manifest: dict[str, Any] = field(hash=False, compare=False)
+    sampling: Sampling = field(default_factory=Sampling)
+    """What its makers sample it with; used where a caller names nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +122,11 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of output text (whole UTF-8 characters only), the tokens drawn since the last piece, and their log-probabilities.
+    """A piece of output text (whole UTF-8 characters only), the tokens drawn since the last piece,
+    and their log-probabilities.
 
-    All `tokens` of a generation, joined, are `Completion.output_tokens`; so a job cut short can still be billed and checked.
+    All `tokens` of a generation, joined, are `Completion.output_tokens`; so a job cut short can
+    still be billed and checked.
     """
 
     text: str
@@ -124,7 +136,9 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The end of a generation. `commitment` is the engine's 32-byte evidence root over the execution (docs/protocol.md §2)."""
+    """The end of a generation. `commitment` is the engine's 32-byte evidence root over the
+    execution (docs/protocol.md §2).
+    """
 
     finish: FinishReason
     text: str
@@ -135,7 +149,9 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A verifier's answer about one job: outcome, 32 bytes of own evidence, and a sentence for people."""
+    """A verifier's answer about one job: outcome, 32 bytes of own evidence, and a sentence for
+    people.
+    """
 
     outcome: Outcome
     evidence: bytes
@@ -218,7 +234,9 @@ class ChainPosition:
 
 @dataclass(frozen=True, slots=True)
 class ChainEvent:
-    """A decoded contract event. `args` are keyed by the Solidity parameter names; bytes as bytes, addresses checksummed."""
+    """A decoded contract event. `args` are keyed by the Solidity parameter names; bytes as
+    bytes, addresses checksummed.
+    """
 
     contract: str
     name: str

@@ -17,7 +17,7 @@ import anyio
 
 from infera.abc import Gateway, JobStream, StreamOptions
 from infera.errors import ErrorType, RequestError
-from infera.types import Caller, JobRequest
+from infera.types import Caller, JobRequest, Sampling
 from infera_plugins.fronts.openai.exchange import CLIENT_GONE, Ending, Exchange, Running
 from infera_plugins.fronts.openai.http import (
     JSON,
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from infera_plugins.fronts.openai.config import OpenAIFrontConfig
     from infera_plugins.fronts.openai.metrics import Metrics
 
-Translate: TypeAlias = Callable[[object], tuple[JobRequest, StreamOptions]]
+Translate: TypeAlias = Callable[
+    [object, Callable[[str], Sampling]], tuple[JobRequest, StreamOptions]
+]
 
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -121,7 +123,7 @@ class Generation:
             key = _idempotency_key(scope)
             with exchange.receiving(self._config.body_timeout_s):
                 body = await read_json(scope, receive, self._config.max_body_bytes)
-            request, options = translate(body)
+            request, options = translate(body, self._gateway.default_sampling)
             exchange.model = request.model
             with _Watch(receive, exchange):
                 async with self._gateway.submit(caller, request, options, key) as stream:

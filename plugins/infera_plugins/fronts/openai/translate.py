@@ -7,7 +7,8 @@ same table for people.
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, cast
 
 from infera.abc import StreamOptions
 from infera.errors import RequestError
@@ -108,7 +109,15 @@ _MESSAGE_EXTRAS = {
 }
 
 
-def chat_request(body: object) -> tuple[JobRequest, StreamOptions]:
+Defaults: TypeAlias = Callable[[str], Sampling]
+"""What a model is sampled with where the caller names nothing."""
+
+
+def _plain(model: str) -> Sampling:
+    return Sampling()
+
+
+def chat_request(body: object, defaults: Defaults = _plain) -> tuple[JobRequest, StreamOptions]:
     """The body of `POST /v1/chat/completions`. Raises `RequestError` (400) naming the parameter."""
     fields = _top_level(body, CHAT)
     limit = fields.get("max_completion_tokens")
@@ -116,30 +125,34 @@ def chat_request(body: object) -> tuple[JobRequest, StreamOptions]:
     if limit is not None and older is not None and limit != older:
         invalid("max_tokens", "'max_completion_tokens' says something else; send one of the two")
     name = "max_tokens" if limit is None else "max_completion_tokens"
+    model = _model(fields)
     request = JobRequest(
         kind="chat",
-        model=_model(fields),
+        model=model,
         messages=_messages(fields.get("messages")),
         max_tokens=_max_tokens(older if limit is None else limit, name),
         logprobs=_chat_logprobs(fields),
-        **_common(fields),
+        **_common(fields, defaults(model)),
     )
     return request, _stream(fields)
 
 
-def completion_request(body: object) -> tuple[JobRequest, StreamOptions]:
+def completion_request(
+    body: object, defaults: Defaults = _plain
+) -> tuple[JobRequest, StreamOptions]:
     """The body of `POST /v1/completions`. Raises `RequestError` (400) naming the parameter."""
     fields = _top_level(body, COMPLETION)
     logprobs = fields.get("logprobs")
+    model = _model(fields)
     request = JobRequest(
         kind="completion",
-        model=_model(fields),
+        model=model,
         prompt=_prompt(fields.get("prompt")),
         max_tokens=_max_tokens(fields.get("max_tokens"), "max_tokens"),
         logprobs=None
         if logprobs is None
         else as_int(logprobs, "logprobs", 0, MAX_LOGPROBS_COMPLETION),
-        **_common(fields),
+        **_common(fields, defaults(model)),
     )
     return request, _stream(fields)
 
@@ -184,7 +197,7 @@ def _model(fields: dict[str, Any]) -> str:
     return name
 
 
-def _common(fields: dict[str, Any]) -> dict[str, Any]:
+def _common(fields: dict[str, Any], default: Sampling) -> dict[str, Any]:
     extension = fields.get("infera", {})
     if "infera" in fields:
         extension = as_object(extension, "infera", INFERA)
@@ -195,9 +208,9 @@ def _common(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         "stop": _stop(fields.get("stop")),
         "sampling": Sampling(
-            temperature=_number(fields, "temperature", 1.0, 0, 2),
-            top_p=_number(fields, "top_p", 1.0, 0, 1),
-            top_k=_top_k(extension.get("top_k")),
+            temperature=_number(fields, "temperature", default.temperature, 0, 2),
+            top_p=_number(fields, "top_p", default.top_p, 0, 1),
+            top_k=_top_k(extension.get("top_k"), default.top_k),
             frequency_penalty=_number(fields, "frequency_penalty", 0.0, -2, 2),
             presence_penalty=_number(fields, "presence_penalty", 0.0, -2, 2),
         ),
@@ -215,8 +228,8 @@ def _max_tokens(value: object, name: str) -> int | None:
     return None if value is None else as_int(value, name, 1, MAX_OUTPUT)
 
 
-def _top_k(value: object) -> int:
-    return 0 if value is None else as_int(value, "infera.top_k", 0, MAX_TOP_K)
+def _top_k(value: object, default: int) -> int:
+    return default if value is None else as_int(value, "infera.top_k", 0, MAX_TOP_K)
 
 
 def _tier(value: object) -> Tier:

@@ -21,6 +21,7 @@ from infera.errors import (
 )
 from infera.events import CreditClaimed, ProgressMade
 from infera.operators import Identity, active_hot_key, ensure_registered, identity
+from infera.protocol.jobs import sampling_to_json
 from infera.protocol.messages import ProviderOffer
 from infera.transport.frames import Frame, FrameType
 from infera.transport.handshake import introduce
@@ -96,6 +97,7 @@ class ProviderRole(Role):
                 "modelId": m.model_id.hex(),
                 "contextLength": m.context_length,
                 "manifest": m.manifest,
+                "sampling": sampling_to_json(m.sampling),
             }
             for m in (have[name] for name in wanted)
         ]

@@ -14,7 +14,7 @@ from infera.errors import ErrorType, ProtocolError, RequestError
 from infera.keys import recover
 from infera.protocol.apikeys import key_hash
 from infera.protocol.jobs import request_hash
-from infera.types import Caller, JobRequest, ModelListing, Tier
+from infera.types import Caller, JobRequest, ModelListing, Sampling, Tier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -72,6 +72,10 @@ class RouterGateway(Gateway):
                 )
             )
         return rows
+
+    def default_sampling(self, model: str) -> Sampling:
+        peers = self._d.index.offering(model)
+        return peers[0].models[model].sampling if peers else Sampling()
 
     @asynccontextmanager
     async def submit(

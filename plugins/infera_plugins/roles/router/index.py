@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from infera.types import Sampling
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -41,6 +43,7 @@ class ServedModel:
     name: str
     model_id: bytes
     context_length: int
+    sampling: Sampling = field(default_factory=Sampling)
 
 
 @dataclass(slots=True)

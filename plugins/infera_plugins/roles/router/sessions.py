@@ -12,13 +12,14 @@ from infera.errors import InferaError, ProtocolError
 from infera.events import ProgressMade, ProviderJoined, ProviderLeft
 from infera.keys import Signer, recover
 from infera.operators import active_hot_key
-from infera.protocol.jobs import canonical_json
+from infera.protocol.abi import json_text
+from infera.protocol.jobs import canonical_json, sampling_from_json
 from infera.protocol.messages import ProviderOffer
 from infera.transport.frames import Frame, FrameType
 from infera.transport.handshake import Hello, greet
 from infera.transport.link import Link, Stream
 from infera.transport.sockets import LinkLostError, Socket
-from infera.types import Address, OperatorRole
+from infera.types import Address, OperatorRole, Sampling
 from infera_ext import keccak256
 from infera_plugins.roles.router.index import Peer, ProviderIndex, ServedModel
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from infera_plugins.roles.router.store import Store
 
 _MAX_MODELS = 256
+_MAX_NAME = 256
 
 
 @dataclass(slots=True)
@@ -131,7 +133,13 @@ class Sessions:
             raise ProtocolError("a model in the greeting lacks its manifest or context length")
         if keccak256(canonical_json(manifest)) != model_id or model_id not in offer.models:
             raise ProtocolError("a model's id is not its manifest's hash, or is not in the offer")
-        return ServedModel(str(manifest.get("name", value.get("name"))), model_id, context)
+        sampling = value.get("sampling")
+        return ServedModel(
+            json_text(manifest.get("name", value.get("name")), _MAX_NAME, "model name"),
+            model_id,
+            context,
+            Sampling() if sampling is None else sampling_from_json(sampling),
+        )
 
     async def _validator(self, socket: Socket, hello: Hello) -> None:
         link = Link(socket, dialled=False)
