@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from infera.errors import PermanentError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
     from infera.abc import Chain, Engine, Gateway, Verifier
     from infera.bus import EventBus
     from infera.hookspecs import Candidate

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from infera.types import Outcome
+if TYPE_CHECKING:
+    from infera.types import Outcome
 
 
 def usdc(micro: int) -> str:
@@ -144,7 +146,8 @@ class LeafChecked(Event):
     detail: str
 
     def line(self) -> str:
-        return f"checked    batch {self.batch} leaf {self.leaf}: {self.outcome.name.lower()} ({self.detail})"
+        found = self.outcome.name.lower()
+        return f"checked    batch {self.batch} leaf {self.leaf}: {found} ({self.detail})"
 
 
 @dataclass(frozen=True, slots=True)
