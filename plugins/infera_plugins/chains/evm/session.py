@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from infera.errors import ChainUnavailableError, NeedsOperatorError, TransientError
+from infera.errors import ChainError, ChainUnavailableError, NeedsOperatorError, TransientError
 from infera.events import ChainInterrupted, ChainRecovered, ProgressMade
 from infera.protocol.abi import parse_address
 from infera.protocol.eip712 import Domain
@@ -85,7 +85,9 @@ async def open_session(config: EvmConfig, context: Context, name: str) -> AsyncI
         try:
             yield await _prepare(config, context, name, rpc, node)
         except ChainUnavailableError as e:
-            raise TransientError(str(e.message)) from e
+            raise TransientError(e.message) from e
+        except ChainError as e:
+            raise NeedsOperatorError(f"{name} cannot be set up: {e.message}", hint=e.hint) from e
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(10):
             await transport.disconnect()
@@ -105,7 +107,6 @@ def _embedded(config: EvmConfig, home: Path) -> EmbeddedNode:
 async def _prepare(
     config: EvmConfig, context: Context, name: str, rpc: Rpc, node: EmbeddedNode | None
 ) -> Session:
-    await rpc.transport.connect()
     chain_id = await rpc.chain_id()
     if config.chain_id not in (None, chain_id):
         raise NeedsOperatorError(

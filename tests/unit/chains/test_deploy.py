@@ -1,0 +1,197 @@
+"""Deploying, finding again, and refusing what does not fit together."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infera.errors import ChainUnavailableError, NeedsOperatorError, TransientError
+from infera.events import ProgressMade
+from infera_plugins.chains.evm import deploy, session
+from infera_plugins.chains.evm.config import CONTRACTS, EvmConfig, Funds
+from infera_plugins.chains.evm.deploy import Deployment
+from infera_plugins.chains.evm.transactions import Transactor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INFR = 10**18
+
+
+async def test_a_fresh_home_gets_everything(run_chain: Any, tmp_path: Path) -> None:
+    async with run_chain(tmp_path, fund={"router": {}, "account": {"usdc": 5, "infr": 0}}) as net:
+        chain, keys = net.chain, net.context.keys
+        assert set(chain.contracts) == set(CONTRACTS)
+        assert chain.rpc_url is None
+        assert chain.domain.chain_id == 31337
+        assert chain.domain.verifying_contract == chain.contracts["JobRegistry"]
+        router, account = keys.get("router").address, keys.get("account").address
+        assert await chain.infr_balance(router) == 1_000_000 * INFR
+        assert await chain.usdc_balance(router) == 10_000 * 10**6
+        assert await chain.infr_balance(account) == 0
+        assert await chain.usdc_balance(account) == 5 * 10**6
+        assert await chain.rpc.balance(account) == 100 * INFR
+        assert await chain.call("JobRegistry", "challengeWindow") == 90
+        assert await chain.call("PaymentVault", "owner") == keys.get("deployer").address
+        told = [event.text for event in net.said if isinstance(event, ProgressMade)]
+        assert told[0] == "deploying the contracts"
+        assert sum("stands at" in text for text in told) == len(CONTRACTS)
+    record = json.loads((tmp_path / "contracts.json").read_text())
+    assert record["contracts"] == dict(chain.contracts)
+    assert set(record["funded"].values()) == {"router", "account"}
+
+
+async def test_keys_named_later_are_funded_later_and_once(run_chain: Any, tmp_path: Path) -> None:
+    async with run_chain(tmp_path, fund={"one": {}}):
+        pass
+    async with run_chain(tmp_path, fund={"one": {}, "two": {}}) as net:
+        for name in ("one", "two"):
+            address = net.context.keys.get(name).address
+            assert await net.chain.infr_balance(address) == 1_000_000 * INFR
+        block = await net.chain.block_number()
+    async with run_chain(tmp_path, fund={"one": {}, "*": {"infr": 3}}) as net:
+        assert await net.chain.infr_balance(address) == 1_000_000 * INFR
+        assert await net.chain.block_number() >= block
+        await net.chain.give("0x" + "77" * 20, Funds(infr=2, usdc=0))
+        assert await net.chain.infr_balance("0x" + "77" * 20) == 2 * INFR
+
+
+async def test_a_broken_off_deployment_is_taken_up_again(
+    run_chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = 0
+    send = Transactor.send
+
+    async def dying(self: Transactor, *args: Any, **options: Any) -> Any:
+        nonlocal sent
+        sent += 1
+        if sent > 6:
+            raise ChainUnavailableError("the power went out")
+        return await send(self, *args, **options)
+
+    monkeypatch.setattr(Transactor, "send", dying)
+    with pytest.raises(TransientError, match="power"):
+        async with run_chain(tmp_path):
+            pass
+    before = json.loads((tmp_path / "contracts.json").read_text())
+    assert 0 < len(before["contracts"]) < len(CONTRACTS)
+    monkeypatch.setattr(Transactor, "send", send)
+    async with run_chain(tmp_path) as net:
+        for name, address in before["contracts"].items():
+            assert net.chain.contracts[name] == address
+        for name, address in before["implementations"].items():
+            deployer = net.chain.session.deployer
+            assert deployer is not None
+            assert deployer._deployment.implementations[name] == address
+        await net.chain.minimum_stake(2)
+
+
+async def test_a_chain_made_anew_is_deployed_to_anew(run_chain: Any, tmp_path: Path) -> None:
+    async with run_chain(tmp_path, fund={"one": {}}):
+        pass
+    for path in tmp_path.glob("chain.db*"):
+        path.unlink()
+    async with run_chain(tmp_path, fund={"one": {}}) as net:
+        assert await net.chain.minimum_stake(2) == 10_000 * INFR
+        address = net.context.keys.get("one").address
+        assert await net.chain.infr_balance(address) == 1_000_000 * INFR
+
+
+async def test_a_record_of_another_chain_is_refused(run_chain: Any, tmp_path: Path) -> None:
+    async with run_chain(tmp_path):
+        pass
+    path = tmp_path / "contracts.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"chain_id": 8453}))
+    with pytest.raises(NeedsOperatorError, match="about chain 8453"):
+        async with run_chain(tmp_path):
+            pass
+    path.write_text("{")
+    with pytest.raises(NeedsOperatorError, match="cannot be read"):
+        async with run_chain(tmp_path):
+            pass
+    ghost = dict.fromkeys(record["contracts"], "0x" + "00" * 19 + "99")
+    path.write_text(json.dumps(record | {"contracts": ghost}))
+    with pytest.raises(NeedsOperatorError, match="there is no code"):
+        async with run_chain(tmp_path):
+            pass
+
+
+async def test_named_contracts_must_stand(run_chain: Any, tmp_path: Path) -> None:
+    home = tmp_path / "first"
+    home.mkdir()
+    async with run_chain(home) as net:
+        contracts = dict(net.chain.contracts)
+    async with run_chain(home, contracts=contracts) as net:
+        assert await net.chain.minimum_stake(1) == 1_000 * INFR
+        with pytest.raises(NeedsOperatorError, match="play money"):
+            await net.chain.give("0x" + "77" * 20)
+    wrong = contracts | {"INFR": "0x" + "99" * 20}
+    with pytest.raises(NeedsOperatorError, match="INFR"):
+        async with run_chain(home, contracts=wrong):
+            pass
+
+
+async def test_nothing_is_deployed_unasked(run_chain: Any, tmp_path: Path) -> None:
+    with pytest.raises(NeedsOperatorError, match="no contracts are known"):
+        async with run_chain(tmp_path, deploy=False):
+            pass
+
+
+async def test_public_chains_get_no_play_money(
+    run_chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy, "DEVELOPMENT_CHAINS", frozenset())
+    monkeypatch.setattr(session, "DEVELOPMENT_CHAINS", frozenset())
+    with pytest.raises(NeedsOperatorError, match="cannot pay for gas"):
+        async with run_chain(tmp_path, chain_id=8453):
+            pass
+
+
+async def test_an_unreachable_node_is_tried_again_by_the_kernel(
+    run_chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_sleep(_: float) -> None: ...
+
+    monkeypatch.setattr(session, "Rpc", partial(session.Rpc, sleep=no_sleep))
+    for url in ("ws://127.0.0.1:1", f"ipc://{tmp_path}/nobody.ipc"):
+        with pytest.raises(TransientError):
+            async with run_chain(tmp_path, rpc=url):
+                pass
+
+
+def test_records_round_trip(tmp_path: Path) -> None:
+    made = Deployment(1, "0xaa", 3, {"INFR": "0x1"}, {}, {"INFR": "0x2"}, {"0x3": "router"})
+    made.save(tmp_path / "contracts.json")
+    assert Deployment.load(tmp_path / "contracts.json") == made
+    assert not made.complete
+    assert Deployment.load(tmp_path / "none.json") is None
+    assert [p.name for p in tmp_path.iterdir()] == ["contracts.json"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"rpc": "ftp://x"}, "rpc:"),
+        ({"thaw_period_s": 90}, "longer than challenge_window_s"),
+        ({"contracts": {"INFR": "0x" + "11" * 20}}, "missing USDC"),
+        ({"contracts": dict.fromkeys(CONTRACTS, "0x12")}, "INFR"),
+        ({"contracts": dict.fromkeys((*CONTRACTS, "Nope"), "0x" + "11" * 20)}, "unknown Nope"),
+        ({"nonsense": 1}, "nonsense"),
+        ({"fund": {"a": {"btc": 1}}}, "btc"),
+        ({"confirmations": -1}, "confirmations"),
+    ],
+)
+def test_bad_settings_are_named(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        EvmConfig.model_validate(settings)
+
+
+def test_good_settings() -> None:
+    assert EvmConfig().may_deploy
+    assert not EvmConfig(rpc="https://node").may_deploy
+    assert EvmConfig(rpc="/run/geth.ipc", deploy=True).may_deploy
+    assert not EvmConfig(rpc="wss://node").embedded
