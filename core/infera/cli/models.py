@@ -42,14 +42,14 @@ def _plugin_command(ctx: click.Context, target: str, rest: tuple[str, ...]) -> i
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
-    extra = model.get("infera") or model
+    pricing = model.get("pricing") or {}
     return (
         str(model.get("id", "?")),
-        str(extra.get("context_length", "-")),
-        _usdc(extra.get("price_in")),
-        _usdc(extra.get("price_out")),
-        " ".join(map(str, extra.get("tiers", ()))) or "-",
-        str(extra.get("providers", "-")),
+        str(model.get("context_length", "-")),
+        _usdc(pricing.get("prompt_micro_usdc_per_million")),
+        _usdc(pricing.get("completion_micro_usdc_per_million")),
+        " ".join(map(str, model.get("tiers", ()))) or "-",
+        str(model.get("providers", "-")),
     )
 
 

@@ -65,12 +65,12 @@ def command(
             error.add_note(str(missing))
         raise
     make_home(loaded)
-    click.echo(f"home       {loaded.home}")
 
     async def main() -> None:
         await run_node(Node(loaded, plugins), companion=Console(loaded).run)
 
     with HomeLock(loaded.home):
+        click.echo(f"home       {loaded.home}")
         if fresh:
             delete_state(loaded.home)
         require_free_ports(loaded)
