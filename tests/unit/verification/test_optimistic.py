@@ -24,6 +24,7 @@ from infera.types import (
     Sampling,
     Tier,
 )
+from infera_ext import ca1
 from infera_plugins.engines.exact.config import ExactConfig
 from infera_plugins.engines.exact.engine import ExactEngine
 from infera_plugins.verification.optimistic.config import OptimisticConfig
@@ -32,7 +33,10 @@ from infera_plugins.verification.optimistic.verifier import OptimisticVerifier
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-pytestmark = pytest.mark.anyio
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(ca1.lib is None, reason="the twin needs minutes for the shipped model"),
+]
 
 NOBODY = "0x" + "00" * 20
 REQUEST = JobRequest(
