@@ -77,7 +77,7 @@ async def dial(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Soc
             ping_interval=_PING_S,
             open_timeout=_OPEN_S,
         )
-    except InvalidURI:
+    except (InvalidURI, ValueError):  # ValueError: a port or a host name that cannot be
         raise NeedsOperatorError(
             f"{url!r} is not a router endpoint",
             hint="write it as ws://HOST:PORT or wss://HOST:PORT",

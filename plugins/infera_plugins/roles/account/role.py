@@ -66,6 +66,8 @@ class AccountRole(Role):
         locked = (await chain.lockup(account, router)).locked
         free = await chain.free_balance(account)
         wanted = self._config.deposit_usdc * _MICRO
+        if wanted and not self._keyring.deposited and free + locked > 0:
+            self._keyring.mark_deposited()  # it was made, and a crash came before the note of it
         if wanted and not self._keyring.deposited:
             held = await chain.usdc_balance(account)
             if held < wanted:

@@ -20,6 +20,7 @@ from infera.errors import (
     TransientError,
 )
 from infera.events import CreditClaimed, ProgressMade
+from infera.groups import unwrapped
 from infera.operators import Identity, active_hot_key, ensure_registered, identity
 from infera.protocol.jobs import sampling_to_json
 from infera.protocol.messages import ProviderOffer
@@ -187,17 +188,22 @@ class ProviderRole(Role):
         async def on_notice(frame: Frame) -> None:
             await self._noticed(connection, frame)
 
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._heartbeat, connection)
-            tasks.start_soon(self._hand_over, connection)
-            tasks.start_soon(self._claim, connection)
-            await link.run(on_open, on_notice)
-            tasks.cancel_scope.cancel()
+        with unwrapped():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._heartbeat, connection)
+                tasks.start_soon(self._hand_over, connection)
+                tasks.start_soon(self._claim, connection)
+                await link.run(on_open, on_notice)
+                tasks.cancel_scope.cancel()
 
     async def _noticed(self, connection: _Connection, frame: Frame) -> None:
         body = frame.json()
         if frame.type is FrameType.ACK:
-            await self._journal.acknowledge(bytes.fromhex(str(body["job"])))
+            try:
+                job = bytes.fromhex(str(body["job"]))
+            except (KeyError, ValueError):
+                raise ProtocolError("the router's ACK names no job") from None
+            await self._journal.acknowledge(job)
         elif body.get("type") == "debits_applied":
             connection.due.set()
 
@@ -235,6 +241,8 @@ class ProviderRole(Role):
     async def _claim(self, connection: _Connection) -> None:
         """Collect what the router has settled, on its notice and every `claim_interval_s`."""
         while True:
+            # Before looking: a notice that comes meanwhile must not be lost.
+            connection.due = anyio.Event()
             try:
                 await self._claim_once(connection)
             except LinkLostError:
@@ -243,7 +251,6 @@ class ProviderRole(Role):
                 self._say(f"cannot claim yet: {error.message}")
             except InferaError as error:
                 self._say(f"router's claim proof is no good: {error.message}")
-            connection.due = anyio.Event()
             with anyio.move_on_after(self._config.claim_interval_s):
                 await connection.due.wait()
 
@@ -251,21 +258,18 @@ class ProviderRole(Role):
         answer = (await connection.link.query({"type": "credit"})).json()
         if answer.get("batch") is None:
             return
+        try:
+            batch, index = int(answer["batch"]), int(answer["index"])
+            credited = int(answer["credited"])
+            proof = [bytes.fromhex(node) for node in answer["proof"]]
+        except (ArithmeticError, KeyError, TypeError, ValueError):
+            raise ProtocolError("it is malformed") from None
         router, me = connection.router, self._who.address
         async with self._claiming:
-            credited = int(answer["credited"])
             due = credited - await self._chain.claimed(router, me)
             if due <= max(int(self._config.claim_threshold_usdc * 1_000_000), 0):
                 return
-            paid = await self._chain.claim(
-                self._who.hot,
-                router,
-                int(answer["batch"]),
-                me,
-                credited,
-                int(answer["index"]),
-                [bytes.fromhex(node) for node in answer["proof"]],
-            )
+            paid = await self._chain.claim(self._who.hot, router, batch, me, credited, index, proof)
         connection.runner.exposure = max(await self._journal.earned(router) - credited, 0)
         if paid:
             self._context.bus.publish(CreditClaimed(me, paid))

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import orjson
+from anyio import get_cancelled_exc_class
 
 from infera.abc import JobStream, StreamOptions
-from infera.errors import ErrorType, ProtocolError, RequestError
+from infera.errors import ErrorType, InferaError, ProtocolError, RequestError, StateError
 from infera.events import JobDelivered, JobFailed
 from infera.keys import Signer, recover
 from infera.protocol.jobs import canonical_json, request_hash, request_to_json, sampling_hash
@@ -48,6 +49,13 @@ _GRACE_S = 10.0
 """How long a cancelled job's receipt is waited for on the open connection; later ones come by
 reconnection.
 """
+
+_REFUSALS = frozenset({400, 404, 413, 422, 500, 502, 503, 504})
+"""HTTP statuses a provider may answer a job with."""
+
+_MESSAGE_CHARACTERS = 500
+
+_CLOSED = "the job was closed after its deadline, or given to another provider"
 
 
 @dataclass(slots=True)
@@ -99,6 +107,7 @@ class Dispatcher:
         tried: set[Address] = set()
         refusal: RequestError | None = None
         reservation: Reservation | None = None
+        job: RunningJob | None = None
         try:
             for _ in range(self.config.attempts):
                 chosen = self._choose(
@@ -131,6 +140,7 @@ class Dispatcher:
                         self.ledger.release(reservation)
                     reservation = fresh
                 attempt = self._ticket(job_id, caller, request, winner, limit_in, ceiling, decision)
+                tried.add(winner.peer.address)
                 await self.store.open_job(
                     attempt.ticket,
                     attempt.signature,
@@ -138,7 +148,6 @@ class Dispatcher:
                     idempotency_key,
                     decision,
                 )
-                tried.add(winner.peer.address)
                 job = RunningJob(self, attempt, request, options, reservation)
                 try:
                     await job.open()
@@ -147,16 +156,54 @@ class Dispatcher:
                     if not job.retry:
                         break
                 else:
-                    reservation = None
                     return job
-            failure = refusal or self._nobody(request)
-            if tried:
-                await self.store.fail_job(job_id)
-                self.bus.publish(JobFailed(job_id.hex(), failure.message))
-            raise failure
-        finally:
-            if reservation is not None:
-                self.ledger.release(reservation)
+            raise refusal or self._nobody(request)
+        except BaseException as error:
+            if reservation is not None and not (job is not None and job.detached):
+                with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _GRACE_S):
+                    await self.abandon(job_id, reservation)
+                if job is not None:
+                    reason = error.message if isinstance(error, InferaError) else "cancelled"
+                    self.bus.publish(JobFailed(job_id.hex(), reason))
+            raise
+
+    async def abandon(self, job_id: bytes, reservation: Reservation) -> None:
+        """Close a job that costs nothing; if that cannot be written down now, `expire` will."""
+        self.ledger.release(reservation)
+        try:
+            await self.store.fail_job(job_id)
+        except StateError:
+            self.suspended[job_id] = (reservation, 0)
+
+    async def deliver(
+        self,
+        ticket: JobTicket,
+        receipt: JobReceipt,
+        signature: bytes,
+        text: str,
+        reservation: Reservation | None,
+    ) -> bool:
+        """Write a good receipt down and charge it, once; False if the job is closed."""
+        fresh = await self.store.deliver_job(ticket.job_id, receipt, signature, text)
+        now = int(time())
+        if reservation is not None and not (fresh and reservation.open):
+            self.ledger.release(reservation)
+        if not fresh:
+            return False
+        if reservation is not None and reservation.open:
+            self.ledger.settle(reservation, receipt.cost, now)
+        else:
+            self.ledger.charge(self.ledger.grants[ticket.grant], receipt.cost, now)
+        self.bus.publish(
+            JobDelivered(
+                ticket.job_id.hex(),
+                ticket.provider,
+                receipt.tokens_in,
+                receipt.tokens_out,
+                receipt.cost,
+            )
+        )
+        return True
 
     def _bounded(self, request: JobRequest) -> tuple[JobRequest, int]:
         """Fill in what a ticket needs: seed and output limit; and bound the prompt's tokens by
@@ -293,25 +340,30 @@ class Dispatcher:
         if job.delivered:
             return None
         if not job.open:
-            return "the job was closed after its deadline, or given to another provider"
+            return _CLOSED
         complaint = self.complaint(job.ticket, receipt, signature, text, hot_key)
         if complaint is not None:
             return complaint
-        await self.store.deliver_job(job.ticket.job_id, receipt, signature, text)
-        reservation, _ = self.suspended.pop(job.ticket.job_id, (None, 0))
-        if reservation is not None:
-            self.ledger.settle(reservation, receipt.cost, int(time()))
-        return None
+        reservation, deadline = self.suspended.pop(job.ticket.job_id, (None, 0))
+        try:
+            if await self.deliver(job.ticket, receipt, signature, text, reservation):
+                return None
+        except StateError:
+            if reservation is not None:
+                self.suspended[job.ticket.job_id] = (reservation, deadline)
+            raise
+        again = await self.store.find_job(job.ticket.job_id)
+        return None if again is not None and again.delivered else _CLOSED
 
     async def expire(self) -> None:
         """Close interrupted jobs whose deadline has passed and give their reservations back."""
         now = int(time())
         for job_id, (reservation, deadline) in list(self.suspended.items()):
-            if deadline < now:
-                del self.suspended[job_id]
-                self.ledger.release(reservation)
-                await self.store.fail_job(job_id)
-                self.bus.publish(JobFailed(job_id.hex(), "the provider never delivered a receipt"))
+            if deadline < now and self.suspended.pop(job_id, None) is not None:
+                await self.abandon(job_id, reservation)
+                if deadline:
+                    reason = "the provider never delivered a receipt"
+                    self.bus.publish(JobFailed(job_id.hex(), reason))
 
 
 class RunningJob(JobStream):
@@ -327,6 +379,8 @@ class RunningJob(JobStream):
     ) -> None:
         self.job_id = attempt.ticket.job_id.hex()
         self.retry = False
+        self.detached = False
+        """The caller left before the answer began; `_drain` takes the receipt."""
         self._d = dispatcher
         self._attempt = attempt
         self._request = request
@@ -371,33 +425,52 @@ class RunningJob(JobStream):
             raise _unavailable(
                 f"The provider was lost before it answered ({lost.message})."
             ) from None
+        except ProtocolError as broken:
+            raise RequestError(broken.message, code="request_too_large", status=413) from None
         except TimeoutError:
             self.retry = True
             raise _unavailable("The provider did not answer in time.") from None
+        except get_cancelled_exc_class():
+            self.detached = self._stream is not None
+            raise
         finally:
-            if not opened:
+            if self.detached:
+                self._d.tasks.start_soon(self._drain)
+            elif not opened:
                 peer.observe_outcome(failed=self.retry)
                 await self._leave(cancel=self._first is None)
 
     def _refused(self, frame: Frame) -> RequestError:
-        body = frame.json()
-        self.retry = bool(body.get("retry"))
-        status = int(body.get("status", 502))
+        """A `FAIL` frame in the caller's terms. A provider decides about the job, not about what
+        the caller may do here: its word for 401 or 200 counts for nothing.
+        """
+        try:
+            body = frame.json()
+        except ProtocolError as error:
+            return self._broken(error.message)
+        self.retry = body.get("retry") is True
+        status = body.get("status")
+        if status not in _REFUSALS:
+            status = 502
+        code, param = body.get("code"), body.get("param")
         return RequestError(
-            str(body.get("message", "The provider refused the job.")),
-            code=str(body.get("code", "provider_refused")),
+            str(body.get("message", "The provider refused the job."))[:_MESSAGE_CHARACTERS],
+            code=code if isinstance(code, str) and len(code) <= 64 else "provider_refused",
             status=status,
             type=ErrorType.INVALID_REQUEST if status < 500 else ErrorType.SERVER,
-            param=body.get("param"),
+            param=param if isinstance(param, str) and len(param) <= 64 else None,
             retry_after_s=2 if status == 503 else None,
         )
+
+    def _broken(self, how: str) -> RequestError:
+        return _unavailable(f"The provider broke the protocol ({how}); nothing is charged.")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         assert self._stream is not None
         assert self._first is not None
         frame = self._first
         try:
-            while frame.type is FrameType.CHUNK:
+            while frame.type is FrameType.CHUNK and self._options.stream:
                 yield frame.payload
                 frame = await self._stream.receive()
             if frame.type is FrameType.FAIL:
@@ -405,8 +478,7 @@ class RunningJob(JobStream):
             tail = await self._finish(frame)
         except LinkLostError as lost:
             # The provider keeps a receipt for what it delivered and hands it over when it is back;
-            # until the ticket's deadline
-            # the reservation stands.
+            # until the ticket's deadline the reservation stands.
             self._done = True
             self._attempt.peer.observe_outcome(failed=True)
             self._suspend()
@@ -415,7 +487,17 @@ class RunningJob(JobStream):
             ) from None
         except RequestError as error:
             self._done = True
+            self._attempt.peer.observe_outcome(failed=True)
             await self._abandon(error.message)
+            raise
+        except StateError:
+            # What was streamed was delivered: the provider offers the receipt again. What was not
+            # streamed stays here, and the caller is told to ask again.
+            self._done = True
+            if self._options.stream:
+                self._suspend()
+            else:
+                await self._abandon("its receipt could not be written down")
             raise
         for piece in tail:
             yield piece
@@ -423,8 +505,14 @@ class RunningJob(JobStream):
     async def _finish(self, frame: Frame) -> list[bytes]:
         """Take the receipt, charge, and make the last bytes."""
         if frame.type is not FrameType.END:
-            raise ProtocolError(f"the provider ended a job with {frame.type.name}")
-        body = frame.json()
+            raise self._broken(f"it ended a job with {frame.type.name}")
+        try:
+            body = frame.json()
+        except ProtocolError as error:
+            raise self._broken(error.message) from None
+        final, usage = body.get("final"), body.get("usage")
+        if not isinstance(final, dict) or not (usage is None or isinstance(usage, dict)):
+            raise self._broken("its last words are malformed")
         attempt = self._attempt
         receipt, signature = await self.settle(body)
         evidence = Bundle(
@@ -438,7 +526,6 @@ class RunningJob(JobStream):
             model=self._request.model,
             decision=attempt.decision,
         ).to_json()
-        final, usage = body["final"], body.get("usage")
         if not self._options.stream:
             return [orjson.dumps({**final, "infera": evidence})]
         if usage is None:
@@ -449,7 +536,7 @@ class RunningJob(JobStream):
 
     async def settle(self, body: dict[str, Any]) -> tuple[JobReceipt, bytes]:
         """Check the receipt in an `END` body, write it down, charge it, acknowledge it. Raises
-        `RequestError` if it is no good.
+        `RequestError` if it is no good, `StateError` if it cannot be written down.
         """
         attempt = self._attempt
         try:
@@ -462,25 +549,14 @@ class RunningJob(JobStream):
         except (KeyError, ValueError, ProtocolError):
             complaint = "it is malformed"
         if complaint is not None:
-            attempt.peer.observe_outcome(failed=True)
             raise _unavailable(
                 f"The provider's receipt is no good ({complaint}); nothing is charged."
             )
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _GRACE_S):
-            await self._d.store.deliver_job(attempt.ticket.job_id, receipt, signature, text)
-            self._d.ledger.settle(self._reservation, receipt.cost, int(time()))
+            await self._d.deliver(attempt.ticket, receipt, signature, text, self._reservation)
             self._done = True
             attempt.peer.observe_outcome(failed=False)
             attempt.peer.served += 1
-            self._d.bus.publish(
-                JobDelivered(
-                    self.job_id,
-                    attempt.ticket.provider,
-                    receipt.tokens_in,
-                    receipt.tokens_out,
-                    receipt.cost,
-                )
-            )
             # A provider that is gone offers the receipt again and learns then.
             with contextlib.suppress(LinkLostError):
                 await attempt.peer.link.notify(FrameType.ACK, {"job": attempt.ticket.job_id.hex()})
@@ -492,27 +568,27 @@ class RunningJob(JobStream):
         """
         if self._done or self._stream is None:
             await self._leave(cancel=False)
-            return
-        with contextlib.suppress(LinkLostError):
-            await self._stream.send(FrameType.CANCEL, b"")
-        self._d.tasks.start_soon(self._drain)
+        else:
+            # The caller may be cancelled already, so nothing may be awaited before this.
+            self._d.tasks.start_soon(self._drain)
 
     async def _drain(self) -> None:
-        """Wait for the receipt of a cancelled job."""
+        """Cancel the job and wait for its receipt."""
         assert self._stream is not None
+        frame = self._first
         try:
             with anyio.fail_after(_GRACE_S):
-                while True:
+                await self._stream.send(FrameType.CANCEL, b"")
+                while frame is None or frame.type is FrameType.CHUNK:
                     frame = await self._stream.receive()
-                    if frame.type is FrameType.END:
-                        await self.settle(frame.json())
-                        return
-                    if frame.type is FrameType.FAIL:
-                        await self._abandon("cancelled by the client before the provider had begun")
-                        return
-        except (LinkLostError, TimeoutError):
+            if frame.type is FrameType.END:
+                await self.settle(frame.json())
+            else:
+                await self._abandon("cancelled by the client before the provider had begun")
+        except (LinkLostError, TimeoutError, StateError):
             self._suspend()
-        except RequestError as error:
+        except (RequestError, ProtocolError) as error:
+            self._attempt.peer.observe_outcome(failed=True)
             await self._abandon(error.message)
         finally:
             await self._leave(cancel=False)
@@ -522,8 +598,7 @@ class RunningJob(JobStream):
         self._d.suspended[ticket.job_id] = (self._reservation, ticket.deadline)
 
     async def _abandon(self, reason: str) -> None:
-        self._d.ledger.release(self._reservation)
-        await self._d.store.fail_job(self._attempt.ticket.job_id)
+        await self._d.abandon(self._attempt.ticket.job_id, self._reservation)
         self._d.bus.publish(JobFailed(self.job_id, reason))
 
     async def _leave(self, *, cancel: bool) -> None:

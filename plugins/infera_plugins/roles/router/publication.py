@@ -52,7 +52,7 @@ class Publication:
             job.receipt_signature,
             router_key=self.hot.address,
             provider_key=provider_key or job.ticket.provider,
-            model=job.request.model,
+            model=job.decision_json["model"],  # outlives the content's retention
             leaf=await self._leaf(job),
             decision=job.decision_json,
         ).to_json()

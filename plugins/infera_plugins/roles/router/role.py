@@ -4,6 +4,7 @@ beside the request path.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from infera.transport.sockets import LinkLostError, listen
 from infera.types import JobRequest, OperatorRole
 from infera_plugins.roles.router.dispatch import Dispatcher
 from infera_plugins.roles.router.gateway import RouterGateway
-from infera_plugins.roles.router.index import Candidate, ProviderIndex
+from infera_plugins.roles.router.index import Candidate, Peer, ProviderIndex
 from infera_plugins.roles.router.ledger import DAY_S, Ledger, Reservation
 from infera_plugins.roles.router.publication import Publication
 from infera_plugins.roles.router.sessions import Sessions
@@ -86,14 +87,16 @@ class RouterRole(Role):
                 )
                 self._context.gateway = RouterGateway(dispatcher, settlement, publication, endpoint)
 
+                async def tell(peer: Peer, batch: int) -> None:
+                    with suppress(LinkLostError):
+                        await peer.link.notify(
+                            FrameType.NOTICE, {"type": "debits_applied", "batch": batch}
+                        )
+
                 async def tell_providers(batch: int) -> None:
+                    # Each on its own: one that does not read must not hold up settlement.
                     for peer in list(index.peers.values()):
-                        try:
-                            await peer.link.notify(
-                                FrameType.NOTICE, {"type": "debits_applied", "batch": batch}
-                            )
-                        except LinkLostError:
-                            continue
+                        tasks.start_soon(tell, peer, batch)
 
                 tasks.start_soon(settlement.run, tell_providers)
                 tasks.start_soon(self._follow_vault, ledger, settlement)
@@ -132,6 +135,14 @@ class RouterRole(Role):
 
     async def _follow_vault(self, ledger: Ledger, settlement: Settlement) -> None:
         """Mirror the vault as it changes, so that a new deposit or a revocation works at once."""
+        while True:
+            try:
+                await self._mirror(ledger, settlement)
+            except StateError as error:
+                self._context.bus.publish(ProgressMade(self.name, error.message))
+            await anyio.sleep(_HOUSEKEEPING_S)
+
+    async def _mirror(self, ledger: Ledger, settlement: Settlement) -> None:
         cursor = f"router:{self._who.address}"
         async for event in self._chain.events(cursor, names=_VAULT_EVENTS):
             account = event.args.get("account")

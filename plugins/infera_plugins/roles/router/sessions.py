@@ -79,7 +79,8 @@ class Sessions:
                 previous.error_rate,
                 previous.served,
             )
-            await previous.link.close("replaced by a newer connection")
+            # Closing waits for the other side's answer, which may never come.
+            self.dispatcher.tasks.start_soon(previous.link.close, "replaced by a newer connection")
         self.index.add(peer)
         self.bus.publish(ProviderJoined(peer.address, tuple(peer.models)))
 
@@ -175,7 +176,7 @@ class Sessions:
                         f"a {hello.role.name.lower()} may not ask {body.get('type')!r}"
                     )
             await stream.send_json(FrameType.REPLY, reply)
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
             await stream.send_json(FrameType.FAIL, {"message": f"malformed query: {error}"})
         except LinkLostError:
             raise

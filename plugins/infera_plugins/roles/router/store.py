@@ -266,7 +266,8 @@ class Store:
 
     async def deliver_job(
         self, job_id: bytes, receipt: JobReceipt, signature: bytes, text: str
-    ) -> None:
+    ) -> bool:
+        """Keep a job's receipt; False if the job is not open, and so must not be charged."""
         row = {
             "job": job_id,
             "text": text,
@@ -276,7 +277,7 @@ class Store:
             "cost": receipt.cost,
             "completed_at": receipt.completed_at,
         }
-        await self._state.write((_DELIVER, row))
+        return await self._state.write((_DELIVER, row)) == 1
 
     async def fail_job(self, job_id: bytes) -> None:
         """Close a job that costs nothing; its idempotency key may be used again."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from infera.abc import Case, Engine, Role
-from infera.errors import ChainError, InferaError, ProtocolError, TransientError
+from infera.errors import ChainError, InferaError, ProtocolError, StateError, TransientError
 from infera.events import LeafChecked, ProgressMade
+from infera.groups import unwrapped
 from infera.keys import recover
 from infera.operators import active_hot_key, ensure_registered, identity
 from infera.protocol.audit import audit, batch_from_json
@@ -64,6 +65,14 @@ class ValidatorRole(Role):
             self._config, self._context, self._chain, self._who, OperatorRole.VALIDATOR, ""
         )
         task_status.started()
+        while True:
+            try:
+                await self._follow()
+            except StateError as error:
+                self._say(f"{error.message}; trying again")
+            await anyio.sleep(_RETRY_S)
+
+    async def _follow(self) -> None:
         cursor = f"validator:{self._who.address}"
         async for event in self._chain.events(cursor, names=["BatchCommitted"]):
             if event.name != "BatchCommitted":
@@ -76,6 +85,8 @@ class ValidatorRole(Role):
                 self._say(
                     f"router {router[:10]} gave no evidence for batch {index}; left undecided"
                 )
+            except StateError:
+                raise  # the verdict is not written down: look at this batch again
             except InferaError as error:
                 self._say(f"batch {index} of {router[:10]}: {error.message}")
 
@@ -101,10 +112,11 @@ class ValidatorRole(Role):
                         lambda address, role: active_hot_key(self._chain, address, role),
                     )
                     link = Link(socket, dialled=True)
-                    async with anyio.create_task_group() as tasks:
-                        tasks.start_soon(link.run, _refuse, _ignore)
-                        await self._check_leaves(link, header, draw)
-                        tasks.cancel_scope.cancel()
+                    with unwrapped():
+                        async with anyio.create_task_group() as tasks:
+                            tasks.start_soon(link.run, _refuse, _ignore)
+                            await self._check_leaves(link, header, draw)
+                            tasks.cancel_scope.cancel()
                 return
             except (TransientError, ChainError) as error:
                 self._say(f"batch {index}: {error.message}; trying again")
@@ -139,9 +151,11 @@ class ValidatorRole(Role):
         whole: dict[str, Any] = {}
         start = 0
         while True:
-            page = (
-                await link.query({"type": "leaves", "batch": header.index, "start": start})
-            ).json()
+            query = {"type": "leaves", "batch": header.index, "start": start}
+            page = (await link.query(query)).json()
+            lists = [page.get(name) for name in ("jobs", "decisions")]
+            if not all(isinstance(part, list) for part in lists):
+                raise ProtocolError(f"leaves from {start} on are malformed")
             if not whole:
                 whole = page
             else:
