@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -248,11 +249,13 @@ def python(*args: str) -> None:
 
 def run(command: list[str], *, folder: Path = ROOT) -> None:
     """Run a program; its failure is this program's."""
-    try:
-        code = subprocess.run(command, cwd=folder, check=False).returncode
-    except KeyboardInterrupt:
-        # The program got the signal as well and has stopped by itself.
-        code = 130
+    with subprocess.Popen(command, cwd=folder) as process:
+        # Ctrl-C reaches the program by itself, and it may want to stop in order: just wait for it.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        code = process.wait()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if code:
         sys.exit(code if code > 0 else 128 - code)
 
