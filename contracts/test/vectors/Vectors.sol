@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import { Test } from "../utils/Test.sol";
 
 /// Vectors are computed here and read by the Python and C tests. A test fails when a committed file is not what Solidity
-/// computes; `WRITE_VECTORS=true forge test --match-path 'test/vectors/*'` writes them anew.
+/// computes; `WRITE_VECTORS=true bin/forge test --match-path 'test/vectors/*'` writes them anew.
 abstract contract Vectors is Test {
     string internal constant FOLDER = "../tests/vectors/contracts/";
 
