@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token")
 _UNFINISHED = "\ufffd"
+_STAND_IN = re.compile("\ue000([0-9]+)\ue001")
 
 
 class Tokenizer:
@@ -33,6 +36,8 @@ class Tokenizer:
             raise EngineError(f"cannot load {path}: {error}") from error
         self.backend.no_truncation()
         self.backend.no_padding()
+        added = self.backend.get_added_tokens_decoder().values()
+        self._markers = tuple(token.content for token in added if token.special)
         side = folder / "tokenizer_config.json"
         settings = read_json(side) if side.exists() else {}
         self.template = _chat_template(folder, settings)
@@ -54,16 +59,40 @@ class Tokenizer:
                 code="chat_unsupported",
                 param="messages",
             )
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        contents = [m.content for m in request.messages]
+        if not any(marker in content for content in contents for marker in self._markers):
+            return self._ids(self.backend, self._rendered(request, contents))
+        # A message that spells out a marker must not open a turn of its own: it is encoded apart.
+        rendered = self._rendered(request, [f"\ue000{i}\ue001" for i in range(len(contents))])
+        ids: list[int] = []
+        for i, piece in enumerate(_STAND_IN.split(rendered)):
+            text = contents[int(piece)] if i % 2 else piece
+            ids += self._ids(self._plain if i % 2 else self.backend, text)
+        return tuple(ids)
+
+    @cached_property
+    def _plain(self) -> Backend:
+        """The same tokenizer, to which markers are text like any other."""
+        backend = Backend.from_str(self.backend.to_str())
+        backend.encode_special_tokens = True
+        return backend
+
+    @staticmethod
+    def _ids(backend: Backend, text: str) -> tuple[int, ...]:
+        return tuple(backend.encode(text, add_special_tokens=False).ids)
+
+    def _rendered(self, request: JobRequest, contents: Sequence[str]) -> str:
+        pairs = zip(request.messages, contents, strict=True)
+        messages = [{"role": m.role, "content": content} for m, content in pairs]
+        assert self._render is not None
         try:
-            text = self._render(messages=messages, add_generation_prompt=True, **self._special)
-        except TemplateError as error:
+            return self._render(messages=messages, add_generation_prompt=True, **self._special)
+        except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             raise RequestError(
                 f"The model's chat template refuses these messages: {error}",
                 code="template_failed",
                 param="messages",
             ) from error
-        return tuple(self.backend.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of an output, special tokens left out."""
