@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Compile the contracts and write the artifacts the Python side deploys.
 
-    npm ci && python3 script/build.py            write plugins/infera_plugins/chains/evm/artifacts/*.json
-    python3 script/build.py --check              compile again and fail if a committed artifact differs
+    npm ci && python3 script/build.py    write plugins/infera_plugins/chains/evm/artifacts/*.json
+    python3 script/build.py --check      compile again and fail if a committed artifact differs
 
-The result depends on the sources and on the pinned compiler alone: no metadata hash, no paths, no time.
+The result depends on the sources and on the pinned compiler alone: no metadata hash, no paths,
+no time.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 CONTRACTS = Path(__file__).resolve().parent.parent
 ARTIFACTS = CONTRACTS.parent / "plugins/infera_plugins/chains/evm/artifacts"
@@ -29,7 +31,7 @@ SOURCES = {
     "ERC1967Proxy": "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol",
 }
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "evmVersion": "cancun",
     "optimizer": {"enabled": True, "runs": 200},
     "viaIR": False,
@@ -58,7 +60,10 @@ def normalise(name: str) -> str:
 
 def imports(name: str, text: str) -> list[str]:
     folder = PurePosixPath(name).parent
-    return [normalise(f"{folder}/{path}") if path.startswith(".") else path for path in IMPORT.findall(text)]
+    return [
+        normalise(f"{folder}/{path}") if path.startswith(".") else path
+        for path in IMPORT.findall(text)
+    ]
 
 
 def closure(root: str) -> dict[str, str]:
@@ -74,24 +79,31 @@ def closure(root: str) -> dict[str, str]:
 
 
 def compiler_version() -> str:
-    output = subprocess.run([CONTRACTS / "bin/solc", "--version"], check=True, capture_output=True, text=True).stdout
+    output = solc("--version")
     return output.rsplit("Version: ", 1)[1].strip()
 
 
-def compile_sources(sources: dict[str, str]) -> dict:
+def solc(*args: str, stdin: str | None = None) -> str:
+    command = ["node", str(CONTRACTS / "bin/solc"), *args]
+    return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True).stdout
+
+
+def compile_sources(sources: dict[str, str]) -> dict[str, Any]:
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},
         "settings": SETTINGS,
     }
-    result = subprocess.run(
-        [CONTRACTS / "bin/solc", "--standard-json"], input=json.dumps(request), check=True, capture_output=True, text=True
-    )
-    output = json.loads(result.stdout)
-    errors = [error["formattedMessage"] for error in output.get("errors", []) if error["severity"] == "error"]
+    output: dict[str, Any] = json.loads(solc("--standard-json", stdin=json.dumps(request)))
+    errors = [
+        error["formattedMessage"]
+        for error in output.get("errors", [])
+        if error["severity"] == "error"
+    ]
     if errors:
         sys.exit("".join(errors))
-    return output["contracts"]
+    contracts: dict[str, Any] = output["contracts"]
+    return contracts
 
 
 def digest(sources: dict[str, str]) -> str:
@@ -101,7 +113,7 @@ def digest(sources: dict[str, str]) -> str:
     return hasher.hexdigest()
 
 
-def build() -> dict[str, dict]:
+def build() -> dict[str, dict[str, Any]]:
     closures = {contract: closure(source) for contract, source in SOURCES.items()}
     everything = {name: text for sources in closures.values() for name, text in sources.items()}
     compiled = compile_sources(dict(sorted(everything.items())))
@@ -129,15 +141,21 @@ def build() -> dict[str, dict]:
     return artifacts
 
 
-def signature(entry: dict) -> str:
+def signature(entry: dict[str, Any]) -> str:
     inputs = ",".join(parameter["type"] for parameter in entry.get("inputs", []))
     return f"{entry['type']} {entry.get('name', '')}({inputs})"
 
 
-def differences(contract: str, built: dict, committed: dict | None) -> list[str]:
+def differences(
+    contract: str, built: dict[str, Any], committed: dict[str, Any] | None
+) -> list[str]:
     if committed is None:
         return [f"{contract}: no artifact is committed"]
-    lines = [f"{contract}: {key} differs" for key in built if built[key] != committed.get(key) and key != "abi"]
+    lines = [
+        f"{contract}: {key} differs"
+        for key in built
+        if built[key] != committed.get(key) and key != "abi"
+    ]
     now = {signature(entry) for entry in built["abi"]}
     then = {signature(entry) for entry in committed["abi"]}
     lines += [f"{contract}: + {entry}" for entry in sorted(now - then)]
@@ -148,8 +166,10 @@ def differences(contract: str, built: dict, committed: dict | None) -> list[str]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="compare with the committed artifacts instead of writing them")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
 
     artifacts = build()
@@ -157,16 +177,22 @@ def main() -> None:
         lines: list[str] = []
         for contract, built in artifacts.items():
             path = ARTIFACTS / f"{contract}.json"
-            lines += differences(contract, built, json.loads(path.read_text()) if path.exists() else None)
+            lines += differences(
+                contract, built, json.loads(path.read_text()) if path.exists() else None
+            )
         strangers = {path.stem for path in ARTIFACTS.glob("*.json")} - artifacts.keys()
         lines += [f"{name}: artifact of no contract" for name in sorted(strangers)]
         if lines:
-            sys.exit("\n".join([*lines, "Run contracts/script/build.py and commit what it writes."]))
+            sys.exit(
+                "\n".join([*lines, "Run contracts/script/build.py and commit what it writes."])
+            )
         print(f"{len(artifacts)} artifacts match their sources")
         return
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     for contract, built in artifacts.items():
-        (ARTIFACTS / f"{contract}.json").write_text(json.dumps(built, indent=1) + "\n", encoding="utf-8")
+        (ARTIFACTS / f"{contract}.json").write_text(
+            json.dumps(built, indent=1) + "\n", encoding="utf-8"
+        )
         print(f"{contract:15} {built['deployedBytecodeSize']:6} bytes")
 
 

@@ -21,13 +21,16 @@ FUNCTION = re.compile(r"^    function (\w+)\(([^)]*)\)([^{;]*)[{;]", re.MULTILIN
 
 
 def sources(folder: str) -> dict[Path, str]:
-    return {path: path.read_text(encoding="utf-8") for path in sorted((CONTRACTS / folder).rglob("*.sol"))}
+    return {
+        path: path.read_text(encoding="utf-8")
+        for path in sorted((CONTRACTS / folder).rglob("*.sol"))
+    }
 
 
 def unexplained_reverts(path: Path, text: str) -> list[str]:
     lines = text.splitlines()
     return [
-        f"{path.relative_to(CONTRACTS)}:{number + 1}: a revert without an INVARIANT comment before it"
+        f"{path.relative_to(CONTRACTS)}:{number + 1}: a revert without its INVARIANT"
         for number, line in enumerate(lines)
         if re.match(r"\s*(\}? ?(else )?if .*\) |)revert \w", line)
         and not any("// INVARIANT:" in before for before in lines[max(0, number - 6) : number])
@@ -38,7 +41,8 @@ def state_changing(text: str) -> list[str]:
     return [
         name
         for name, _, modifiers in FUNCTION.findall(text)
-        if re.search(r"\b(external|public)\b", modifiers) and not re.search(r"\b(view|pure)\b", modifiers)
+        if re.search(r"\b(external|public)\b", modifiers)
+        and not re.search(r"\b(view|pure)\b", modifiers)
     ]
 
 
