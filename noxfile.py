@@ -293,7 +293,7 @@ def main(args: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
-else:
+elif __name__ == "user_nox_module":  # what nox calls the file it reads
     import nox
 
     def _session(name: str, function: Task) -> None:
