@@ -1,4 +1,6 @@
-"""Every `Chain` does the same on every chain: the embedded one, and anvil over HTTP, WebSocket and IPC."""
+"""Every `Chain` does the same on every chain: the embedded one, and anvil over HTTP, WebSocket
+and IPC.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ async def node_of(kind: str, folder: Path) -> AsyncIterator[str]:
         pytest.skip("anvil is not installed (npm package @foundry-rs/anvil, or on PATH)")
     command = [binary, "--port", "0", "--ipc", str(folder / "anvil.ipc")]
     environment = {**os.environ, "NO_COLOR": "1"}
-    async with await anyio.open_process(command, stderr=subprocess.STDOUT, env=environment) as process:
+    async with await anyio.open_process(
+        command, stderr=subprocess.STDOUT, env=environment
+    ) as process:
         try:
             assert process.stdout is not None
             text = ""
@@ -264,7 +268,12 @@ async def test_a_batch_settles(net: Net) -> None:
     for row, (_, digest, _) in zip(rows, grants.values(), strict=True):
         assert await chain.debited(router.address, digest) == row.debited
     spent = sum(row.debited for row in rows)
-    left = sum([(await chain.lockup(net.address(n), router.address)).locked for n in ("account", "account2")])
+    left = sum(
+        [
+            (await chain.lockup(net.address(n), router.address)).locked
+            for n in ("account", "account2")
+        ]
+    )
     assert left == 150 * USDC - spent
 
     for name in ("provider", "provider2"):

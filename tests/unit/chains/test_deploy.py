@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from infera.errors import ChainUnavailableError, NeedsOperatorError, TransientError
@@ -92,8 +93,8 @@ async def test_a_broken_off_deployment_is_taken_up_again(
 async def test_a_chain_made_anew_is_deployed_to_anew(run_chain: Any, tmp_path: Path) -> None:
     async with run_chain(tmp_path, fund={"one": {}}):
         pass
-    for path in tmp_path.glob("chain.db*"):
-        path.unlink()
+    async for path in anyio.Path(tmp_path).glob("chain.db*"):
+        await path.unlink()
     async with run_chain(tmp_path, fund={"one": {}}) as net:
         assert await net.chain.minimum_stake(2) == 10_000 * INFR
         address = net.context.keys.get("one").address

@@ -23,7 +23,7 @@ from infera_plugins.chains.evm.embedded.ledger import FIRST_IDLE_BLOCKS, RpcErro
 from infera_plugins.chains.evm.embedded.provider import EmbeddedProvider
 from infera_plugins.chains.evm.embedded.store import ChainStore, LogFilter, StoredLog
 from infera_plugins.chains.evm.embedded.vm import p256_verify
-from infera_plugins.chains.evm.rpc import RpcFailure
+from infera_plugins.chains.evm.rpc import RpcFailureError
 from infera_plugins.chains.evm.transactions import Draft, Fees, sign
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ async def token(local: Any) -> str:
 async def test_a_transfer_is_mined_at_once(local: Any) -> None:
     tx = await local.ask("eth_sendRawTransaction", raw(local, 0, value=7))
     receipt = await local.ask("eth_getTransactionReceipt", tx)
-    assert (receipt["status"], receipt["gasUsed"], receipt["blockNumber"]) == ("0x1", "0x5208", "0x1")
+    assert (receipt["status"], receipt["gasUsed"], receipt["blockNumber"]) == (
+        "0x1",
+        "0x5208",
+        "0x1",
+    )
     assert await local.ask("eth_getBalance", "0x" + "22" * 20) == "0x7"
     block = await local.ask("eth_getBlockByNumber", "0x1", True)
     assert block["transactions"][0]["hash"] == tx
@@ -89,15 +93,15 @@ async def test_bad_transactions_are_refused_in_geths_words(
 ) -> None:
     await local.ask("eth_sendRawTransaction", raw(local, 0))
     await local.ask("eth_blockNumber")
-    with pytest.raises(RpcFailure, match=words):
+    with pytest.raises(RpcFailureError, match=words):
         await local.ask("eth_sendRawTransaction", raw(local, **options))
 
 
 async def test_replacing_asks_for_a_tenth_more(local: Any) -> None:
     first = await local.ask("eth_sendRawTransaction", raw(local, 5))
-    with pytest.raises(RpcFailure, match="already known"):
+    with pytest.raises(RpcFailureError, match="already known"):
         await local.ask("eth_sendRawTransaction", raw(local, 5))
-    with pytest.raises(RpcFailure, match="replacement transaction underpriced"):
+    with pytest.raises(RpcFailureError, match="replacement transaction underpriced"):
         await local.ask("eth_sendRawTransaction", raw(local, 5, value=2))
     dearer = Fees(FEES.tip * 2, FEES.ceiling * 2)
     second = await local.ask("eth_sendRawTransaction", raw(local, 5, value=2, fees=dearer))
@@ -127,7 +131,7 @@ async def test_reverts_carry_their_data(local: Any) -> None:
         "data": "0x" + USDC.functions["transfer"].call("0x" + "33" * 20, 5).hex(),
     }
     for method in ("eth_call", "eth_estimateGas"):
-        with pytest.raises(RpcFailure, match="execution reverted") as refused:
+        with pytest.raises(RpcFailureError, match="execution reverted") as refused:
             await local.ask(method, call)
         assert refused.value.rpc_code == 3
         assert refused.value.revert_data is not None
@@ -135,9 +139,7 @@ async def test_reverts_carry_their_data(local: Any) -> None:
             f"ERC20InsufficientBalance({local.faucet.address}, 0, 5)"
         )
     with pytest.raises(ChainError) as failed:
-        await local.sender.send(
-            local.faucet, address, bytes.fromhex(call["data"][2:]), gas=100_000
-        )
+        await local.sender.send(local.faucet, address, bytes.fromhex(call["data"][2:]), gas=100_000)
     assert failed.value.revert == f"ERC20InsufficientBalance({local.faucet.address}, 0, 5)"
 
 
@@ -298,7 +300,10 @@ async def test_reopening_finds_the_same_chain(open_local: Any, tmp_path: Path) -
         assert await local.ask("eth_getBalance", "0x" + "22" * 20) == "0x5"
         balance = await local.ask(
             "eth_call",
-            {"to": address, "data": "0x" + USDC.functions["balanceOf"].call("0x" + "33" * 20).hex()},
+            {
+                "to": address,
+                "data": "0x" + USDC.functions["balanceOf"].call("0x" + "33" * 20).hex(),
+            },
         )
         assert int(balance, 16) == 11
         assert local.node.ledger.now() == int(local.clock.now) + 1000
@@ -414,7 +419,11 @@ def test_log_filters_find_what_a_scan_finds(
     ]
     for number in range(6):
         store.commit(
-            number, bytes([number]) * 32, b"", (), [entry for entry in logs if entry.block == number]
+            number,
+            bytes([number]) * 32,
+            b"",
+            (),
+            [entry for entry in logs if entry.block == number],
         )
     wanted = LogFilter(first, last, addresses, topics)
     assert store.logs(wanted) == [entry for entry in logs if matches(entry, wanted)]

@@ -86,7 +86,12 @@ class Stage:
 
     def follow(self, **options: Any) -> AsyncIterator[ChainEvent]:
         return EventCursor(
-            "test", self.rpc, self.book, options.pop("store", self.store), names=("Transfer",), **options
+            "test",
+            self.rpc,
+            self.book,
+            options.pop("store", self.store),
+            names=("Transfer",),
+            **options,
         ).follow()
 
     async def mint(self, amount: int) -> None:

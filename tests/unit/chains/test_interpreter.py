@@ -1,4 +1,4 @@
-"""The fast loop does what py-evm's own loop does: gas, output, logs, storage and kind of failure."""
+"""The fast loop does what py-evm's own does: gas, output, logs, storage, kind of failure."""
 
 from __future__ import annotations
 

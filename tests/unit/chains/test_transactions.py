@@ -13,7 +13,7 @@ from eth_account import Account
 from infera.errors import ChainError, ChainUnavailableError
 from infera.keys import Signer
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.rpc import Rpc, RpcFailure
+from infera_plugins.chains.evm.rpc import Rpc, RpcFailureError
 from infera_plugins.chains.evm.transactions import Draft, Fees, Transactor, refusal, sign
 from infera_plugins.chains.evm.transport import TransportError
 
@@ -241,7 +241,7 @@ async def test_no_gas_money_says_so(local: Any) -> None:
     ],
 )
 def test_revert_data_is_read_wherever_nodes_put_it(data: Any, revert: str | None) -> None:
-    assert refusal(RpcFailure(3, "execution reverted", data)).revert == revert
+    assert refusal(RpcFailureError(3, "execution reverted", data)).revert == revert
 
 
 async def test_reading_is_tried_again_with_growing_delays(bench: Bench) -> None:

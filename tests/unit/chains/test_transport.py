@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": request["id"], "result": [request["method"], *request["params"]]}
+    return {
+        "jsonrpc": "2.0",
+        "id": request["id"],
+        "result": [request["method"], *request["params"]],
+    }
 
 
 @asynccontextmanager

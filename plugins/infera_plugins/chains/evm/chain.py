@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio
-from anyio.abc import TaskStatus
 
 from infera.abc import Chain, Debit
 from infera.errors import ChainError
@@ -25,11 +23,15 @@ from .config import EvmConfig, Funds
 from .contracts import interface, position
 from .events import EventCursor, StateCursors
 from .multiproof import merge_proofs
-from .rpc import Head, Rpc, RpcFailure, unhex
+from .rpc import Head, Rpc, RpcFailureError, unhex
 from .session import Session, open_session
 from .transactions import Receipt, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from anyio.abc import TaskStatus
+
     from infera.context import Context
     from infera.keys import Signer
     from infera.protocol.eip712 import Domain
@@ -85,7 +87,7 @@ class EvmChain(Chain):
         request = {"to": self.contracts[contract], "data": "0x" + known.call(*args).hex()}
         try:
             answer = await self.rpc.read("eth_call", request, "latest")
-        except RpcFailure as e:
+        except RpcFailureError as e:
             raise refusal(e) from e
         return known.result(unhex(answer))
 
@@ -182,7 +184,7 @@ class EvmChain(Chain):
             bounds = {"fromBlock": hex(start), "toBlock": hex(last)}
             try:
                 found = await self.rpc.read("eth_getLogs", query | bounds)
-            except RpcFailure:
+            except RpcFailureError:
                 if span == 1:
                     raise
                 span = max(1, span // 4)
@@ -199,7 +201,9 @@ class EvmChain(Chain):
     async def register_operator(
         self, cold: Signer, role: OperatorRole, hot_key: Address, stake: int, uri: str
     ) -> None:
-        """Add `stake`, name the hot key, publish the URI; what is so already costs no transaction."""
+        """Add `stake`, name the hot key, publish the URI; what is so already costs no
+        transaction.
+        """
         registry = "StakeRegistry"
         known_key = await self.call(registry, "hotKeyOf", cold.address)
         if stake:
@@ -228,7 +232,9 @@ class EvmChain(Chain):
         return int(await self.call("PaymentVault", "freeOf", account))
 
     async def lockup(self, account: Address, router: Address) -> Lockup:
-        """What answers for one router's debits: `locked` in all, of it `thawing` until `thaw_ends`."""
+        """What answers for one router's debits: `locked` in all, of it `thawing` until
+        `thaw_ends`.
+        """
         active, thawing, thawed_at = await self.call("PaymentVault", "lockupOf", account, router)
         return Lockup(active + thawing, thawing, thawed_at)
 

@@ -37,31 +37,48 @@ class EvmConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rpc: str = "embedded"
-    """`embedded`, or the URL of a node: http(s)://, ws(s)://, ipc:///path or a path that ends in .ipc."""
+    """`embedded`, or the URL of a node: http(s)://, ws(s)://, ipc:///path or a path that ends in
+    .ipc.
+    """
 
     chain_id: Annotated[int, Field(ge=1, le=2**53)] | None = None
-    """Refuse to start on any other chain. The embedded chain takes this number (31337 by default)."""
+    """Refuse to start on any other chain.
+
+    The embedded chain takes this number (31337 by default).
+    """
 
     deploy: bool | None = None
-    """Deploy the contracts if `contracts` is `auto` and this home knows none. By default on the embedded chain only."""
+    """Deploy the contracts if `contracts` is `auto` and this home knows none.
+
+    By default on the embedded chain only.
+    """
 
     contracts: Literal["auto"] | dict[str, str] = "auto"
-    """Addresses of INFR, USDC, StakeRegistry, JobRegistry and PaymentVault; `auto` reads the home's contracts.json."""
+    """Addresses of INFR, USDC, StakeRegistry, JobRegistry and PaymentVault; `auto` reads the
+    home's contracts.json.
+    """
 
     from_block: Annotated[int, Field(ge=0)] = 0
-    """First block that can hold events of the contracts; known by itself for contracts this node deployed."""
+    """First block that can hold events of the contracts; known by itself for contracts this node
+    deployed.
+    """
 
     deployer: str = "deployer"
     """Key that deploys and then governs the contracts; made if it does not exist."""
 
     fund: dict[str, Funds] = {}
-    """Keys of this node that get play money, by name; `*` stands for every key there is at start. Keys named here are made."""
+    """Keys of this node that get play money, by name; `*` stands for every key there is at start.
+    Keys named here are made.
+    """
 
     challenge_window_s: Annotated[int, Field(ge=1, le=86_400)] = 90
     """How long a batch can be challenged. Used when the contracts are deployed."""
 
     thaw_period_s: Annotated[int, Field(ge=2, le=2_592_000)] = 3_600
-    """How long unlocked money still answers for debits; longer than the challenge window. Used on deployment."""
+    """How long unlocked money still answers for debits; longer than the challenge window.
+
+    Used on deployment.
+    """
 
     unbonding_period_s: Annotated[int, Field(ge=1, le=7_776_000)] = 604_800
     """How long unbonded stake still answers for slashing. Used on deployment."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
@@ -18,12 +17,16 @@ from infera_ext import keccak256
 
 from .rpc import unhex
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 PROTOCOL = ("StakeRegistry", "JobRegistry", "PaymentVault")
 TOKENS = ("INFR", "USDC")
 _FILES = {"USDC": "DevUSDC", "Proxy": "ERC1967Proxy"}
 _PANICS = {
-    0x01: "assertion", 0x11: "arithmetic overflow", 0x12: "division by zero", 0x21: "unknown enum value",
-    0x31: "pop of an empty array", 0x32: "index out of bounds", 0x41: "out of memory",
+    0x01: "assertion", 0x11: "arithmetic overflow", 0x12: "division by zero",
+    0x21: "unknown enum value", 0x31: "pop of an empty array", 0x32: "index out of bounds",
+    0x41: "out of memory",
 }  # fmt: skip
 
 
@@ -46,7 +49,9 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(item: Mapping[str, Any], value: Any) -> Any:
-    """A decoded value the way `ChainEvent` promises: addresses checksummed, tuples as dicts by name."""
+    """A decoded value the way `ChainEvent` promises: addresses checksummed, tuples as dicts by
+    name.
+    """
     kind: str = item["type"]
     if kind.endswith("]"):
         inner = {**item, "type": kind[: kind.rindex("[")]}
@@ -162,7 +167,9 @@ def _errors() -> dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]]:
 
 
 def describe_revert(data: bytes) -> str | None:
-    """A revert's name and arguments, `PaymentVault_InsufficientFree(0x…, 5, 3)`, or None if it is unknown or empty."""
+    """A revert's name and arguments, `PaymentVault_InsufficientFree(0x…, 5, 3)`, or None if it is
+    unknown or empty.
+    """
     selector, body = data[:4], data[4:]
     try:
         if selector == bytes.fromhex("08c379a0"):
@@ -192,10 +199,13 @@ class Book:
         self._names = {address.lower(): name for name, address in addresses.items()}
 
     def filter(self, names: Sequence[str]) -> tuple[list[Address], list[str]]:
-        """(addresses, first topics) of an `eth_getLogs` for events with these names; no names: all of the protocol's."""
+        """(addresses, first topics) of an `eth_getLogs` for events with these names; no names:
+        all of the protocol's.
+        """
         if not names:
             return [self.addresses[c] for c in PROTOCOL if c in self.addresses], []
-        addresses, topics = [], []
+        addresses: list[Address] = []
+        topics: list[str] = []
         for contract, address in self.addresses.items():
             hits = [e for e in interface(contract).events.values() if e.name in names]
             if hits:

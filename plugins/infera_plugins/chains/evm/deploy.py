@@ -1,25 +1,31 @@
-"""Bringing the contracts to a chain that has none, and play money to this node's keys on a development chain."""
+"""Bringing the contracts to a chain that has none, and play money to this node's keys on a
+development chain.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from infera.errors import NeedsOperatorError
 from infera.keys import Signer
-from infera.types import Address
 
 from .config import CONTRACTS, EvmConfig, Funds
 from .contracts import interface
-from .rpc import Rpc
-from .transactions import Transactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from infera.types import Address
+
+    from .rpc import Rpc
+    from .transactions import Transactor
 
 INFR = 10**18
 INFR_SUPPLY = 1_000_000_000 * INFR
@@ -29,7 +35,10 @@ ETH = 10**18
 DEVELOPMENT_CHAINS = frozenset({31337, 1337})
 
 FAUCET = Signer.from_hex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
-"""First account of the mnemonic every development chain pre-funds ("test test … junk"). Public: worth nothing anywhere else."""
+"""First account of the mnemonic every development chain pre-funds ("test test … junk").
+
+Public: worth nothing anywhere else.
+"""
 
 
 @dataclass(slots=True)
@@ -72,7 +81,11 @@ class Deployment:
 
 
 class Deployer:
-    """Deploys step by step. Each finished step is on disk before the next begins, so a broken-off deployment is taken up again."""
+    """Deploys step by step.
+
+    Each finished step is on disk before the next begins, so a broken-off deployment is taken up
+    again.
+    """
 
     def __init__(
         self,
@@ -190,6 +203,7 @@ def check_standing(deployment: Deployment, absent: list[str], path: Path) -> Non
     """Complain when the chain does not have what the file says it has."""
     if absent:
         raise NeedsOperatorError(
-            f"{path} says {', '.join(absent)} stand on chain {deployment.chain_id}, but there is no code",
+            f"{path} says {', '.join(absent)} stand on chain {deployment.chain_id},"
+            " but there is no code",
             hint="is this the right chain? remove the file to deploy again, or set `contracts:`",
         )

@@ -1,13 +1,14 @@
-"""Following the chain's logs: from a persisted cursor on, through restarts, outages and reorganisations.
+"""Following the chain's logs: from a persisted cursor on, through restarts, outages and
+reorganisations.
 
-One way for every transport: ranged `eth_getLogs`. A range that a node finds too wide is halved, and grows again when answers are
-quick. Hashes of passed blocks are kept; when one is no longer the chain's, everything after the last block both agree on is told again.
+One way for every transport: ranged `eth_getLogs`. A range that a node finds too wide is halved,
+and grows again when answers are quick. Hashes of passed blocks are kept; when one is no longer
+the chain's, everything after the last block both agree on is told again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,11 +18,14 @@ from infera.errors import ChainUnavailableError
 from infera.state import cursors
 from infera.types import ChainEvent
 
-from .contracts import Book
-from .rpc import Head, Rpc, RpcFailure
+from .rpc import Head, Rpc, RpcFailureError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
     from infera.state import State
+
+    from .contracts import Book
 
 log = logging.getLogger(__name__)
 
@@ -160,9 +164,9 @@ class EventCursor:
         query = self._query | {"fromBlock": hex(start), "toBlock": hex(last)}
         try:
             found = await self._rpc.read("eth_getLogs", query)
-        except RpcFailure as e:
+        except RpcFailureError as e:
             if last == start:
-                log.error("the node refuses the logs of block %d: %s", start, e.rpc_message)
+                log.warning("the node refuses the logs of block %d: %s", start, e.rpc_message)
                 await self._rpc.sleep(self._poll_s)
             self._span = max(1, (last - start + 1) // 2)
             return None

@@ -1,16 +1,22 @@
-"""One multi-proof out of several inclusion proofs (docs/protocol.md §3), without the tree they came from."""
+"""One multi-proof out of several inclusion proofs (docs/protocol.md §3), without the tree they
+came from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from infera.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 def merge_proofs(proofs: Mapping[int, Sequence[bytes]], count: int) -> tuple[bytes, ...]:
     """The siblings the set cannot compute, level by level from the bottom and left to right.
 
-    `proofs` maps leaf index to its inclusion proof in a tree of `count` leaves. Raises `ProtocolError` if one does not fit.
+    `proofs` maps leaf index to its inclusion proof in a tree of `count` leaves. Raises
+    `ProtocolError` if one does not fit.
     """
     rest = {index: list(proof) for index, proof in sorted(proofs.items())}
     if not rest or min(rest) < 0 or max(rest) >= count:

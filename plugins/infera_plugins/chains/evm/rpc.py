@@ -1,17 +1,21 @@
-"""JSON-RPC in the plugin's terms: typed failures, retries with capped backoff, and word of outages on the node's bus."""
+"""JSON-RPC in the plugin's terms: typed failures, retries with capped backoff, and word of
+outages on the node's bus.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from infera.errors import ChainError, ChainUnavailableError
 
 from .transport import Transport, TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +27,7 @@ FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 3.0
 
 
-class RpcFailure(ChainError):
+class RpcFailureError(ChainError):
     """The node answered with an error."""
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
@@ -75,7 +79,7 @@ class Rpc:
         self._attempts = attempts
 
     async def once(self, method: str, *params: Any) -> Any:
-        """One request. Raises `RpcFailure` or `ChainUnavailableError`."""
+        """One request. Raises `RpcFailureError` or `ChainUnavailableError`."""
         try:
             answer = await self.transport.make_request(method, list(params))
         except TransportError as e:
@@ -88,12 +92,12 @@ class Rpc:
             if code in BUSY_CODES:
                 raise self._away(message)
             self._back()
-            raise RpcFailure(code, message, error.get("data"))
+            raise RpcFailureError(code, message, error.get("data"))
         self._back()
         return answer.get("result")
 
     async def read(self, method: str, *params: Any) -> Any:
-        """A request that may be repeated: tried again with growing delays while the node is away."""
+        """A request that may be repeated: tried again, ever later, while the node is away."""
         delay = FIRST_DELAY_S
         for attempt in range(self._attempts):
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,7 @@ from infera.errors import ChainError, ChainUnavailableError, NeedsOperatorError,
 from infera.events import ChainInterrupted, ChainRecovered, ProgressMade
 from infera.protocol.abi import parse_address
 from infera.protocol.eip712 import Domain
-from infera.types import Address
 
-from .config import EvmConfig, Funds
 from .contracts import Book
 from .deploy import DEVELOPMENT_CHAINS, ETH, FAUCET, Deployer, Deployment, check_standing
 from .rpc import Rpc
@@ -24,8 +21,12 @@ from .transactions import Transactor
 from .transport import Transport, make_transport
 
 if TYPE_CHECKING:
-    from infera.context import Context
+    from collections.abc import AsyncIterator, Mapping
 
+    from infera.context import Context
+    from infera.types import Address
+
+    from .config import EvmConfig, Funds
     from .embedded import EmbeddedNode
 
 EMBEDDED_CHAIN_ID = 31337
@@ -72,9 +73,7 @@ async def open_session(config: EvmConfig, context: Context, name: str) -> AsyncI
     """
     context.home.mkdir(parents=True, exist_ok=True)
     node = _embedded(config, context.home) if config.embedded else None
-    transport: Transport = node or make_transport(
-        config.rpc, timeout_s=config.request_timeout_s
-    )
+    transport: Transport = node or make_transport(config.rpc, timeout_s=config.request_timeout_s)
     bus = context.bus
     rpc = Rpc(
         transport,
@@ -154,7 +153,9 @@ async def _prepare(
 
 
 async def _known(rpc: Rpc, chain_id: int, path: Path, embedded: bool) -> Deployment:
-    """What contracts.json says of this very chain, checked against it; a new record if it says nothing."""
+    """What contracts.json says of this very chain, checked against it; a new record if it says
+    nothing.
+    """
     genesis = await rpc.head(0)
     identity = "0x" + genesis.hash.hex() if genesis else ""
     deployment = Deployment.load(path)

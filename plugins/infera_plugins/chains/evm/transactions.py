@@ -1,25 +1,28 @@
-"""Sending transactions: nonces, EIP-1559 fees, gas, signing, waiting, and what to do when one gets stuck."""
+"""Sending transactions: nonces, EIP-1559 fees, gas, signing, waiting, and what to do when one
+gets stuck.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import rlp
+import rlp  # type: ignore[import-untyped]
 
 from infera.errors import ChainError, ChainUnavailableError
 from infera.protocol.abi import parse_address
-from infera.types import Address
 from infera_ext import keccak256
 
 from .contracts import describe_revert
-from .rpc import Rpc, RpcFailure, unhex
+from .rpc import Rpc, RpcFailureError, unhex
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infera.keys import Signer
+    from infera.types import Address
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,8 @@ def sign(draft: Draft, fees: Fees, chain_id: int, signer: Signer) -> tuple[bytes
     """(raw transaction, hash) of a draft as an EIP-1559 transaction."""
     target = bytes.fromhex(draft.to[2:]) if draft.to else b""
     body: list[Any] = [
-        chain_id, draft.nonce, fees.tip, fees.ceiling, draft.gas, target, draft.value, draft.data, [],
+        chain_id, draft.nonce, fees.tip, fees.ceiling, draft.gas, target, draft.value,
+        draft.data, [],
     ]  # fmt: skip
     signature = signer.sign(keccak256(b"\x02" + rlp.encode(body)))
     r, s, v = signature[:32], signature[32:64], signature[64]
@@ -118,7 +122,10 @@ class Transactor:
         value: int = 0,
         gas: int | None = None,
     ) -> Receipt:
-        """Send and wait until mined. `ChainError` carries the typed revert, found before anything is sent if possible."""
+        """Send and wait until mined.
+
+        `ChainError` carries the typed revert, found before anything is sent if possible.
+        """
         gas = gas or self._flat_gas or await self.estimate(signer.address, to, data, value)
         draft = Draft(-1, gas, to, value, data)
         lock = self._locks.setdefault(signer.address, anyio.Lock())
@@ -145,7 +152,7 @@ class Transactor:
         call = _call(sender, to, data, value)
         try:
             needed = int(await self._rpc.read("eth_estimateGas", call), 16)
-        except RpcFailure as e:
+        except RpcFailureError as e:
             raise refusal(e) from e
         return needed * GAS_MARGIN[0] // GAS_MARGIN[1]
 
@@ -171,16 +178,18 @@ class Transactor:
             raw, tx_hash = sign(draft, fees, self._chain_id, signer)
             try:
                 await self._push(raw)
-            except RpcFailure as e:
+            except RpcFailureError as e:
                 if not _is_nonce_trouble(e):
                     raise refusal(e) from e
                 if await self._rpc.read("eth_getTransactionByHash", "0x" + tx_hash.hex()):
-                    # Sent twice because the first answer was lost: the nonce is taken by this very transaction.
+                    # Sent twice because the first answer was lost: the nonce is taken by this
+                    # very transaction.
                     self._nonces[address] = draft.nonce + 1
                     return tx_hash
                 del self._nonces[address]
                 taken = await self._pending_nonce(address)
-                # A node that counts only what it mined still shows the nonce somebody else's waiting transaction holds.
+                # A node that counts only what it mined still shows the nonce somebody else's
+                # waiting transaction holds.
                 self._nonces[address] = taken if taken != draft.nonce else draft.nonce + 1
                 continue
             except ChainUnavailableError:
@@ -195,10 +204,13 @@ class Transactor:
         return int(await self._rpc.read("eth_getTransactionCount", address, "pending"), 16)
 
     async def _push(self, raw: bytes) -> None:
-        """Hand a signed transaction to the node. The same bytes may go twice: they are the same transaction."""
+        """Hand a signed transaction to the node.
+
+        The same bytes may go twice: they are the same transaction.
+        """
         try:
             await self._rpc.read("eth_sendRawTransaction", "0x" + raw.hex())
-        except RpcFailure as e:
+        except RpcFailureError as e:
             if not _is_known(e):
                 raise
 
@@ -228,7 +240,7 @@ class Transactor:
             delay = min(delay * 2, self._poll_s)
 
     async def _receipt(self, tx_hash: bytes) -> dict[str, Any] | None:
-        """The receipt, once it has the confirmations asked for; None also while the node is away."""
+        """The receipt once it has its confirmations; None also while the node is away."""
         try:
             receipt: dict[str, Any] | None = await self._rpc.read(
                 "eth_getTransactionReceipt", "0x" + tx_hash.hex()
@@ -250,7 +262,7 @@ class Transactor:
         )
         try:
             await self._push(raw)
-        except (RpcFailure, ChainUnavailableError) as e:
+        except (RpcFailureError, ChainUnavailableError) as e:
             log.info("the replacement was not taken: %s", e)
             return []
         return [tx_hash]
@@ -260,7 +272,7 @@ class Transactor:
         call = _call(sender, draft.to, draft.data, draft.value) | {"gas": hex(draft.gas)}
         try:
             await self._rpc.read("eth_call", call, receipt["blockNumber"])
-        except RpcFailure as e:
+        except RpcFailureError as e:
             return refusal(e)
         except ChainUnavailableError:
             pass
@@ -276,7 +288,7 @@ def _call(sender: Address, to: Address | None, data: bytes, value: int) -> dict[
     return call
 
 
-def _is_nonce_trouble(error: RpcFailure) -> bool:
+def _is_nonce_trouble(error: RpcFailureError) -> bool:
     words = error.rpc_message.lower()
     return any(
         w in words
@@ -284,12 +296,12 @@ def _is_nonce_trouble(error: RpcFailure) -> bool:
     )
 
 
-def _is_known(error: RpcFailure) -> bool:
+def _is_known(error: RpcFailureError) -> bool:
     words = error.rpc_message.lower()
     return any(w in words for w in ("already known", "already imported", "known transaction"))
 
 
-def refusal(error: RpcFailure) -> ChainError:
+def refusal(error: RpcFailureError) -> ChainError:
     """A node's refusal as `ChainError`: with the contract's typed error, or what to do about it."""
     data = error.revert_data
     if data is not None:

@@ -221,7 +221,8 @@ class Connection:
 
     async def _read(self) -> None:
         message = await _guard(self._socket.receive(), "websockets")
-        waiting = self._pending.get(message.get("id")) if isinstance(message, dict) else None
+        number = message.get("id") if isinstance(message, dict) else None
+        waiting = self._pending.get(number) if isinstance(number, int) else None
         if waiting is not None:
             waiting.answer = message
             waiting.arrived.set()

@@ -1,4 +1,4 @@
-"""An Ethereum chain inside this process: py-evm over a SQLite file, spoken to like any other RPC."""
+"""An Ethereum chain inside this process: py-evm over a SQLite file, spoken to like any RPC."""
 
 from .ledger import Ledger, RpcError
 from .node import EmbeddedNode

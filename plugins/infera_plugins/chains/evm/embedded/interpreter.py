@@ -169,7 +169,7 @@ def interpret(computation: Any) -> None:
                 append(int.from_bytes(data[place : place + 32].ljust(32, b"\0"), "big"))
                 at += 1
                 continue
-            elif op == 0x15 or op == 0x19:  # noqa: PLR1714  ISZERO, NOT
+            elif op == 0x15 or op == 0x19:
                 gas -= 3
                 if gas < 0:
                     raise OutOfGas("ISZERO or NOT")
@@ -183,7 +183,7 @@ def interpret(computation: Any) -> None:
                 at += 1
                 continue
             elif op in _BINARY:
-                gas -= 5 if op == 0x02 or op == 0x04 else 3  # noqa: PLR1714
+                gas -= 5 if op == 0x02 or op == 0x04 else 3
                 if gas < 0:
                     raise OutOfGas("arithmetic")
                 left, right = pop(), pop()

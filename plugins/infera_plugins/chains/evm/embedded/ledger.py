@@ -1,16 +1,17 @@
-"""The embedded chain itself: head, waiting transactions, mining, calls and gas estimates. Synchronous; one thread at a time."""
+"""The embedded chain itself: head, waiting transactions, mining, calls and gas estimates.
+
+Synchronous; one thread at a time.
+"""
 
 from __future__ import annotations
 
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import rlp
-from eth.abc import BlockHeaderAPI, ComputationAPI, SignedTransactionAPI, StateAPI
+import rlp  # type: ignore[import-untyped]
 from eth.constants import ZERO_ADDRESS
 from eth.db.chain import ChainDB
 from eth.db.trie import make_trie_root_and_nodes
@@ -18,12 +19,20 @@ from eth.exceptions import OutOfGas, Revert
 from eth.vm.chain_context import ChainContext
 from eth.vm.forks.london.headers import calculate_expected_base_fee_per_gas
 from eth.vm.forks.prague.blocks import PragueBlockHeader
-from eth_utils import ValidationError
+from eth_utils.exceptions import ValidationError
 
 from .store import ChainStore, StoredLog, StoredTx
 from .vm import CallTransaction, EmbeddedVM, is_creation
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from eth.abc import ComputationAPI, SignedTransactionAPI, StateAPI
+
 log = logging.getLogger(__name__)
+
+Header: TypeAlias = Any
+"""py-evm's block header, whose type does not know that there is always a base fee."""
 
 GAS_LIMIT = 6_000_000_000
 """Of a block: room for two hundred transactions that offer what a public chain allows a block."""
@@ -32,7 +41,9 @@ TX_GAS = 30_000_000
 """The most one transaction or call may use."""
 BASE_FEE = 1_000_000_000
 FIRST_IDLE_BLOCKS = 8
-"""Idle blocks that follow the last transaction by themselves; later ones come when somebody looks at the head."""
+"""Idle blocks that follow the last transaction by themselves; later ones come when somebody looks
+at the head.
+"""
 
 
 class RpcError(Exception):
@@ -80,7 +91,7 @@ class Ledger:
         self._chaindb: Any = ChainDB(store)
         self._check_identity()
         encoded = store.head()
-        self.head: BlockHeaderAPI = (
+        self.head: Header = (
             rlp.decode(encoded, PragueBlockHeader) if encoded else self._genesis(alloc)
         )
 
@@ -91,7 +102,7 @@ class Ledger:
         elif int(known) != self.chain_id:
             raise ValueError(f"the chain file belongs to chain {known}, not {self.chain_id}")
 
-    def _genesis(self, alloc: Mapping[bytes, int]) -> BlockHeaderAPI:
+    def _genesis(self, alloc: Mapping[bytes, int]) -> Header:
         blank = EmbeddedVM.create_header_from_parent(
             None, difficulty=0, timestamp=self.now(), gas_limit=GAS_LIMIT,
             base_fee_per_gas=BASE_FEE, coinbase=ZERO_ADDRESS,
@@ -116,7 +127,7 @@ class Ledger:
         self.store.set_meta("time_offset", str(self._offset))
         return self._offset
 
-    def header(self, number: int) -> BlockHeaderAPI | None:
+    def header(self, number: int) -> Header | None:
         """A block's header."""
         if number == self.head.block_number:
             return self.head
@@ -124,7 +135,9 @@ class Ledger:
         return rlp.decode(encoded, PragueBlockHeader) if encoded else None
 
     def rewind(self, number: int) -> None:
-        """Make an older block the head again, as a reorganisation would; waiting transactions are dropped."""
+        """Make an older block the head again, as a reorganisation would; waiting transactions are
+        dropped.
+        """
         header = self.header(number)
         if header is None:
             raise RpcError(f"no block {number} to go back to")
@@ -132,16 +145,16 @@ class Ledger:
         self.pool.clear()
         self.head = header
 
-    def _previous_hashes(self, header: BlockHeaderAPI) -> Iterator[bytes]:
+    def _previous_hashes(self, header: Header) -> Iterator[bytes]:
         for number in range(header.block_number - 1, max(-1, header.block_number - 257), -1):
             if known := self.store.block_hash(number):
                 yield known
 
-    def _state(self, header: BlockHeaderAPI) -> StateAPI:
+    def _state(self, header: Header) -> StateAPI:
         previous: Any = self._previous_hashes(header)
         return EmbeddedVM.build_state(self.store, header, self._context, previous)
 
-    def _next_header(self, **fields: Any) -> BlockHeaderAPI:
+    def _next_header(self, **fields: Any) -> Header:
         return EmbeddedVM.create_header_from_parent(
             self.head,
             timestamp=max(self.head.timestamp, self.now()),
@@ -150,14 +163,17 @@ class Ledger:
             **fields,
         )
 
-    def next_base_fee(self, parent: BlockHeaderAPI) -> int:
+    def next_base_fee(self, parent: Header) -> int:
         """The base fee of a block that follows `parent`."""
         return calculate_expected_base_fee_per_gas(parent)
 
     # -- the pool
 
     def submit(self, raw: bytes) -> bytes:
-        """Take a signed transaction into the pool; returns its hash. Raises `RpcError` in the words geth uses."""
+        """Take a signed transaction into the pool; returns its hash.
+
+        Raises `RpcError` in the words geth uses.
+        """
         try:
             tx = EmbeddedVM.get_transaction_builder().decode(raw)
             tx.validate()
@@ -195,7 +211,8 @@ class Ledger:
         base_fee = self.next_base_fee(self.head)
         if tx.max_fee_per_gas < base_fee:
             raise RpcError(
-                f"max fee per gas less than block base fee: maxFeePerGas: {tx.max_fee_per_gas}, baseFee: {base_fee}"
+                "max fee per gas less than block base fee: "
+                f"maxFeePerGas: {tx.max_fee_per_gas}, baseFee: {base_fee}"
             )
         balance = state.get_balance(sender)  # type: ignore[arg-type]
         cost = tx.value + tx.gas * tx.max_fee_per_gas
@@ -227,8 +244,10 @@ class Ledger:
             return True
         return False
 
-    def mine(self) -> BlockHeaderAPI:
-        """Mine one block with everything that can go in, in order of arrival within each sender's nonces."""
+    def mine(self) -> Header:
+        """Mine one block with everything that can go in, in order of arrival within each sender's
+        nonces.
+        """
         header = self._next_header(mix_hash=self._randomness())
         state = self._state(header)
         vm: Any = EmbeddedVM(header, self._chaindb, self._context, None)  # type: ignore[arg-type]
@@ -264,7 +283,7 @@ class Ledger:
         return sealed
 
     def _execute(
-        self, vm: Any, state: StateAPI, header: BlockHeaderAPI
+        self, vm: Any, state: StateAPI, header: Header
     ) -> Iterator[tuple[Waiting, StoredTx, Any]]:
         position = 0
         cumulative = 0
@@ -319,7 +338,10 @@ class Ledger:
         return self._state(header)
 
     def call(self, call: CallTransaction, number: int) -> bytes:
-        """Run a call on top of a block and return its output. On the head, time is now. Reverts raise with their data."""
+        """Run a call on top of a block and return its output.
+
+        On the head, time is now. Reverts raise with their data.
+        """
         state = self._call_state(number)
         computation = self._run(replace(call, gas=min(call.gas, TX_GAS)), state)
         if computation.is_error:

@@ -1,20 +1,21 @@
+# ruff: noqa: N802
 """The embedded chain as a node: JSON-RPC in, JSON-RPC out, the EVM in a worker thread."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import anyio
-import anyio.to_thread
-import rlp
+import rlp  # type: ignore[import-untyped]
 from eth.vm.forks.prague.blocks import PragueBlockHeader
 
 from . import render
-from .ledger import FIRST_IDLE_BLOCKS, TX_GAS, Ledger, RpcError
-from .store import ChainStore, LogFilter
+from .ledger import TX_GAS, RpcError
+from .miner import Miner
+from .store import LogFilter
 from .vm import CallTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 T = TypeVar("T")
 
@@ -22,92 +23,8 @@ VERSION = "infera-embedded/1"
 TIP = 1_000_000
 
 
-class EmbeddedNode:
-    """A whole chain behind `make_request`, without a network in between.
-
-    A sent transaction is mined by the next request that looks at the chain (or by `tick`), so a burst of transactions shares a
-    block while every reader sees them mined, as with a node that mines at once.
-    """
-
-    def __init__(self, open_ledger: Callable[[], Ledger], *, block_interval: float = 2.0) -> None:
-        self._open = open_ledger
-        self._ledger: Ledger | None = None
-        self._thread = anyio.CapacityLimiter(1)
-        self._mining = anyio.Lock()
-        self._interval = block_interval
-        self._snapshots: list[int] = []
-
-    @classmethod
-    def at(
-        cls, path: Path | None, *, chain_id: int, alloc: dict[bytes, int], **options: Any
-    ) -> EmbeddedNode:
-        """A chain kept in `path` (None: in memory)."""
-        interval = options.pop("block_interval", 2.0)
-        return cls(
-            lambda: Ledger(ChainStore(path), chain_id=chain_id, alloc=alloc, **options),
-            block_interval=interval,
-        )
-
-    @property
-    def ledger(self) -> Ledger:
-        """The chain, once opened."""
-        if self._ledger is None:
-            raise RuntimeError("the embedded chain is not open")
-        return self._ledger
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the chain is open."""
-        return self._ledger is not None
-
-    async def connect(self) -> None:
-        """Open the chain file, or make it."""
-        if self._ledger is None:
-            async with self._mining:
-                if self._ledger is None:
-                    self._ledger = await self._in_thread(self._open)
-
-    async def disconnect(self) -> None:
-        """Mine what waits and close the file."""
-        if self._ledger is not None:
-            await self._flush()
-            await self._in_thread(self._ledger.store.close)
-            self._ledger = None
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work, limiter=self._thread)
-
-    async def _flush(self) -> None:
-        """Mine what waits in the pool; whoever comes second finds it done."""
-        async with self._mining:
-            await self._gather()
-            while await self._in_thread(self.ledger.mine_waiting):
-                pass
-
-    async def _gather(self) -> None:
-        """Let a burst of transactions come in as long as each moment brings more."""
-        quiet = 0
-        while quiet < 2:
-            before = len(self.ledger.pool)
-            await self._in_thread(_nothing)
-            quiet = quiet + 1 if len(self.ledger.pool) == before else 0
-
-    async def tick(self) -> None:
-        """What the passing of a block interval means: mine what waits, or one of the idle blocks that follow."""
-        if self.ledger.pool:
-            await self._flush()
-        elif self.ledger.idle < FIRST_IDLE_BLOCKS and self._stale():
-            async with self._mining:
-                await self._in_thread(self.ledger.mine)
-
-    async def run(self) -> None:
-        """Tick for ever."""
-        while True:
-            await anyio.sleep(self._interval)
-            await self.tick()
-
-    def _stale(self) -> bool:
-        return self.ledger.now() >= self.ledger.head.timestamp + self._interval
+class EmbeddedNode(Miner):
+    """A whole chain behind `make_request`, without a network in between."""
 
     # -- JSON-RPC
 
@@ -135,18 +52,18 @@ class EmbeddedNode:
 
     def _number(self, block: Any) -> int:
         if block in ("latest", "pending", "safe", "finalized", None):
-            return self.ledger.head.block_number
+            return int(self.ledger.head.block_number)
         if block == "earliest":
             return 0
         return int(block, 16) if isinstance(block, str) else int(block)
 
-    async def _web3_clientVersion(self) -> str:  # noqa: N802
+    async def _web3_clientVersion(self) -> str:
         return VERSION
 
     async def _net_version(self) -> str:
         return str(self.ledger.chain_id)
 
-    async def _eth_chainId(self) -> str:  # noqa: N802
+    async def _eth_chainId(self) -> str:
         return hex(self.ledger.chain_id)
 
     async def _eth_syncing(self) -> bool:
@@ -155,16 +72,16 @@ class EmbeddedNode:
     async def _eth_accounts(self) -> list[str]:
         return []
 
-    async def _eth_blockNumber(self) -> str:  # noqa: N802
+    async def _eth_blockNumber(self) -> str:
         return hex(self.ledger.head.block_number)
 
-    async def _eth_gasPrice(self) -> str:  # noqa: N802
+    async def _eth_gasPrice(self) -> str:
         return hex(self.ledger.head.base_fee_per_gas + TIP)
 
-    async def _eth_maxPriorityFeePerGas(self) -> str:  # noqa: N802
+    async def _eth_maxPriorityFeePerGas(self) -> str:
         return hex(TIP)
 
-    async def _eth_feeHistory(  # noqa: N802
+    async def _eth_feeHistory(
         self, count: str | int, newest: Any, percentiles: Sequence[float] | None = None
     ) -> dict[str, Any]:
         last = self._number(newest)
@@ -185,7 +102,7 @@ class EmbeddedNode:
 
         return await self._in_thread(collect)
 
-    async def _eth_getBlockByNumber(self, block: Any, full: bool = False) -> dict[str, Any] | None:  # noqa: N802
+    async def _eth_getBlockByNumber(self, block: Any, full: bool = False) -> dict[str, Any] | None:
         if block in ("latest", "pending") and self._stale():
             async with self._mining:
                 if self._stale():
@@ -194,7 +111,7 @@ class EmbeddedNode:
 
     async def _eth_getBlockByHash(
         self, block_hash: str, full: bool = False
-    ) -> dict[str, Any] | None:  # noqa: N802
+    ) -> dict[str, Any] | None:
         number = await self._in_thread(lambda: self.ledger.store.number_of(_bytes(block_hash)))
         return None if number is None else await self._block(number, full)
 
@@ -213,7 +130,7 @@ class EmbeddedNode:
 
         return await self._in_thread(read)
 
-    async def _eth_getTransactionByHash(self, tx_hash: str) -> dict[str, Any] | None:  # noqa: N802
+    async def _eth_getTransactionByHash(self, tx_hash: str) -> dict[str, Any] | None:
         def read() -> dict[str, Any] | None:
             stored = self.ledger.store.tx(_bytes(tx_hash))
             if stored is not None:
@@ -223,21 +140,21 @@ class EmbeddedNode:
 
         return await self._in_thread(read)
 
-    async def _eth_getTransactionReceipt(self, tx_hash: str) -> dict[str, Any] | None:  # noqa: N802
+    async def _eth_getTransactionReceipt(self, tx_hash: str) -> dict[str, Any] | None:
         def read() -> dict[str, Any] | None:
             store = self.ledger.store
             stored = store.tx(_bytes(tx_hash))
             if stored is None:
                 return None
             block_hash = store.block_hash(stored.block)
-            return render.receipt(stored, store.logs_of(stored.hash), cast(bytes, block_hash))
+            return render.receipt(stored, store.logs_of(stored.hash), cast("bytes", block_hash))
 
         return await self._in_thread(read)
 
-    async def _eth_sendRawTransaction(self, raw: str) -> str:  # noqa: N802
+    async def _eth_sendRawTransaction(self, raw: str) -> str:
         return render.data(await self._in_thread(lambda: self.ledger.submit(_bytes(raw))))
 
-    async def _eth_getTransactionCount(self, address: str, block: Any = "latest") -> str:  # noqa: N802
+    async def _eth_getTransactionCount(self, address: str, block: Any = "latest") -> str:
         def read() -> int:
             if block == "pending":
                 return self.ledger.pending_nonce(_bytes(address))
@@ -245,21 +162,21 @@ class EmbeddedNode:
 
         return hex(await self._in_thread(read))
 
-    async def _eth_getBalance(self, address: str, block: Any = "latest") -> str:  # noqa: N802
+    async def _eth_getBalance(self, address: str, block: Any = "latest") -> str:
         return hex(
             await self._in_thread(
                 lambda: self.ledger.state_at(self._number(block)).get_balance(_address(address))
             )
         )
 
-    async def _eth_getCode(self, address: str, block: Any = "latest") -> str:  # noqa: N802
+    async def _eth_getCode(self, address: str, block: Any = "latest") -> str:
         return render.data(
             await self._in_thread(
                 lambda: self.ledger.state_at(self._number(block)).get_code(_address(address))
             )
         )
 
-    async def _eth_getStorageAt(self, address: str, slot: str | int, block: Any = "latest") -> str:  # noqa: N802
+    async def _eth_getStorageAt(self, address: str, slot: str | int, block: Any = "latest") -> str:
         place = int(slot, 16) if isinstance(slot, str) else slot
         value = await self._in_thread(
             lambda: self.ledger.state_at(self._number(block)).get_storage(_address(address), place)
@@ -271,19 +188,19 @@ class EmbeddedNode:
             await self._in_thread(lambda: self.ledger.call(_call(tx), self._number(block)))
         )
 
-    async def _eth_estimateGas(self, tx: dict[str, Any], block: Any = "latest", *_: Any) -> str:  # noqa: N802
+    async def _eth_estimateGas(self, tx: dict[str, Any], block: Any = "latest", *_: Any) -> str:
         return hex(
             await self._in_thread(lambda: self.ledger.estimate(_call(tx), self._number(block)))
         )
 
-    async def _eth_getLogs(self, query: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: N802
+    async def _eth_getLogs(self, query: dict[str, Any]) -> list[dict[str, Any]]:
         def read() -> list[dict[str, Any]]:
             wanted = self._filter(query)
             hashes: dict[int, bytes] = {}
             found = []
             for entry in self.ledger.store.logs(wanted):
                 if entry.block not in hashes:
-                    hashes[entry.block] = cast(bytes, self.ledger.store.block_hash(entry.block))
+                    hashes[entry.block] = cast("bytes", self.ledger.store.block_hash(entry.block))
                 found.append(render.log(entry, hashes[entry.block]))
             return found
 
@@ -315,7 +232,7 @@ class EmbeddedNode:
             await self._in_thread(self.ledger.mine)
         return "0x0"
 
-    async def _evm_increaseTime(self, seconds: Any) -> str:  # noqa: N802
+    async def _evm_increaseTime(self, seconds: Any) -> str:
         by = int(seconds, 16) if isinstance(seconds, str) else int(seconds)
         return hex(await self._in_thread(lambda: self.ledger.advance(by)))
 
@@ -332,10 +249,6 @@ class EmbeddedNode:
         async with self._mining:
             await self._in_thread(lambda: self.ledger.rewind(number))
         return True
-
-
-def _nothing() -> None:
-    """Takes its turn in the worker thread, after what was asked before."""
 
 
 def _bytes(value: str | bytes) -> bytes:

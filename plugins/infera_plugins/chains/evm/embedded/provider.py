@@ -1,13 +1,18 @@
-"""The embedded chain for programs that speak web3.py. The chain plugin itself talks to `EmbeddedNode` directly."""
+"""The embedded chain for programs that speak web3.py.
+
+The chain plugin itself talks to `EmbeddedNode` directly.
+"""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from web3.providers.async_base import AsyncBaseProvider
-from web3.types import RPCEndpoint, RPCResponse
 
-from .node import EmbeddedNode
+if TYPE_CHECKING:
+    from web3.types import RPCEndpoint, RPCResponse
+
+    from .node import EmbeddedNode
 
 
 class EmbeddedProvider(AsyncBaseProvider):
@@ -31,7 +36,7 @@ class EmbeddedProvider(AsyncBaseProvider):
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """Answer one request."""
-        return cast(RPCResponse, await self.node.make_request(method, params))
+        return cast("RPCResponse", await self.node.make_request(method, params))
 
     async def make_batch_request(
         self, requests: list[tuple[RPCEndpoint, Any]]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from eth.abc import BlockHeaderAPI, SignedTransactionAPI
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
-from .store import StoredLog, StoredTx
 from .vm import EmbeddedVM, is_creation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eth.abc import BlockHeaderAPI, SignedTransactionAPI
+
+    from .store import StoredLog, StoredTx
 
 
 def data(value: bytes) -> str:

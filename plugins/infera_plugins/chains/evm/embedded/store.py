@@ -1,19 +1,24 @@
-"""The embedded chain on disk: one SQLite file with the state's trie nodes, the blocks, the transactions and a log index.
+"""The embedded chain on disk: one SQLite file with the state's trie nodes, the blocks, the
+transactions and a log index.
 
-A block is one SQLite transaction: after a crash the file holds whole blocks only. Trie nodes are addressed by their hash, so what is
-read can be cached without ever going stale, and every past state stays readable.
+A block is one SQLite transaction: after a crash the file holds whole blocks only. Trie nodes are
+addressed by their hash, so what is read can be cached without ever going stale, and every past
+state stays readable.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eth.db.atomic import AtomicDBWriteBatch
 from eth.db.backends.base import BaseAtomicDB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -22,13 +27,15 @@ CREATE TABLE IF NOT EXISTS block (
     number INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, header BLOB NOT NULL
 );
 CREATE TABLE IF NOT EXISTS tx (
-    hash BLOB PRIMARY KEY, block INTEGER NOT NULL, position INTEGER NOT NULL, raw BLOB NOT NULL, sender BLOB NOT NULL,
-    status INTEGER NOT NULL, gas_used INTEGER NOT NULL, cumulative_gas INTEGER NOT NULL, gas_price INTEGER NOT NULL,
+    hash BLOB PRIMARY KEY, block INTEGER NOT NULL, position INTEGER NOT NULL, raw BLOB NOT NULL,
+    sender BLOB NOT NULL, status INTEGER NOT NULL, gas_used INTEGER NOT NULL,
+    cumulative_gas INTEGER NOT NULL, gas_price INTEGER NOT NULL,
     created BLOB, bloom BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX IF NOT EXISTS tx_by_block ON tx (block, position);
 CREATE TABLE IF NOT EXISTS log (
-    block INTEGER NOT NULL, position INTEGER NOT NULL, tx BLOB NOT NULL, tx_position INTEGER NOT NULL, address BLOB NOT NULL,
+    block INTEGER NOT NULL, position INTEGER NOT NULL, tx BLOB NOT NULL,
+    tx_position INTEGER NOT NULL, address BLOB NOT NULL,
     topic0 BLOB, topic1 BLOB, topic2 BLOB, topic3 BLOB, data BLOB NOT NULL,
     PRIMARY KEY (block, position)
 ) WITHOUT ROWID;
@@ -80,7 +87,8 @@ class LogFilter:
 
 
 class ChainStore(BaseAtomicDB):
-    """py-evm's key-value database over SQLite, with the block, transaction and log tables beside it.
+    """py-evm's key-value database over SQLite, with the block, transaction and log tables beside
+    it.
 
     Writes of nodes wait in memory until `commit` puts them into the file together with their block.
     """
@@ -245,6 +253,7 @@ class ChainStore(BaseAtomicDB):
             if options:
                 where.append(f"{column} IN ({','.join('?' * len(options))})")
                 arguments.extend(options)
+        # Only this method's own column names and question marks are put together here.
         query = f"SELECT * FROM log WHERE {' AND '.join(where)} ORDER BY block, position"  # noqa: S608
         return [_log(row) for row in self._db.execute(query, arguments)]
 

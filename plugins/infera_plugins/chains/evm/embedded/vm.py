@@ -1,18 +1,18 @@
-"""The rules the embedded chain executes by: Ethereum's Prague fork plus the P-256 precompile of EIP-7951 at 0x100.
+"""The rules the embedded chain executes by: Ethereum's Prague fork plus the P-256 precompile of
+EIP-7951 at 0x100.
 
-Two liberties a development chain takes: blocks of one second may share their timestamp (so a busy chain does not run ahead of
-the clock), and the gas limit stays what the genesis says.
+Two liberties a development chain takes: blocks of one second may share their timestamp (so a busy
+chain does not run ahead of the clock), and the gas limit stays what the genesis says.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from Crypto.PublicKey import ECC
 from Crypto.Signature import DSS
 from eth._utils.address import force_bytes_to_address
-from eth.abc import ComputationAPI, MessageAPI, StateAPI, TransactionContextAPI
 from eth.constants import CREATE_CONTRACT_ADDRESS
 from eth.vm.forks.berlin.transactions import calculate_txn_intrinsic_gas_berlin
 from eth.vm.forks.london.constants import DYNAMIC_FEE_TRANSACTION_TYPE
@@ -25,8 +25,11 @@ from infera_ext import keccak256
 
 from .interpreter import interpret
 
+if TYPE_CHECKING:
+    from eth.abc import ComputationAPI, MessageAPI, StateAPI, TransactionContextAPI
+
 # py-evm hashes through eth-hash; give it the node's own, ten times faster, keccak.
-eth_keccak.hasher = keccak256
+eth_keccak.hasher = keccak256  # type: ignore[assignment]
 
 P256_GAS = 6900
 P256_ADDRESS = force_bytes_to_address(b"\x01\x00")
@@ -53,7 +56,7 @@ def p256_verify(digest: bytes, signature: bytes, point: bytes) -> bool:
             point_x=int.from_bytes(point[:32], "big"),
             point_y=int.from_bytes(point[32:], "big"),
         )
-        DSS.new(key, "fips-186-3").verify(_Digest(digest), signature)  # type: ignore[arg-type]
+        DSS.new(key, "fips-186-3").verify(_Digest(digest), signature)
     except ValueError:
         return False
     return True
@@ -70,7 +73,7 @@ def _p256verify(computation: ComputationAPI) -> ComputationAPI:
 class Computation(PragueComputation):
     """Prague with P256VERIFY and a faster loop."""
 
-    _precompiles = {**PRAGUE_PRECOMPILES, P256_ADDRESS: _p256verify}
+    _precompiles = {**PRAGUE_PRECOMPILES, P256_ADDRESS: _p256verify}  # noqa: RUF012
 
     @classmethod
     def apply_computation(
@@ -132,7 +135,9 @@ class CallTransaction:
         return int(calculate_txn_intrinsic_gas_berlin(self))  # type: ignore[arg-type]
 
     def run(self, state: StateAPI) -> ComputationAPI:
-        """Execute against a state without checking signature, nonce or the sender's means to pay for gas."""
+        """Execute against a state without checking signature, nonce or the sender's means to pay
+        for gas.
+        """
         executor: Any = state.get_transaction_executor()
         message = executor.build_evm_message(self)
         computation: ComputationAPI = executor.build_computation(message, self)
