@@ -17,7 +17,7 @@ from infera import hookspecs
 from infera.cli.checks import BUILTIN
 from infera.config import load, shipped, shipped_names
 from infera.config.export import json_schema
-from infera.config.reference import settings_of, settings_page
+from infera.config.reference import ENVIRONMENT, settings_of, settings_page
 from infera.kernel.plugins import Plugins, load_plugins
 
 if TYPE_CHECKING:
@@ -98,6 +98,17 @@ def test_shipped_configuration_has_every_key_with_its_default(name: str, plugins
                     commented = f"# {setting.name}: {setting.default}".rstrip()
                     given = re.search(rf"^ +{setting.name}:", text, re.M)
                     assert given or f"    {commented}\n" in text, f"{kind.kind}: {commented}"
+
+
+def test_every_environment_variable_has_a_meaning() -> None:
+    folders = ("core", "plugins", "ext")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    found = {
+        name
+        for path in paths
+        for name in re.findall(r"\bINFERA_[A-Z_]+\b", path.read_text(encoding="utf-8"))
+    }
+    assert found == set(ENVIRONMENT)
 
 
 # -- error codes

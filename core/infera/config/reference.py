@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 _WIDTH = 100
 
 
+ENVIRONMENT = {
+    "INFERA_HOME": "Folder of keys and state; beats `node.home`, is beaten by `--home`.",
+    "INFERA_PLUGINS": "Comma-separated entry points to load; empty loads none, unset all.",
+    "INFERA_KEY_PASSPHRASE": "Locks new key files with this passphrase, and opens locked ones.",
+    "INFERA_EXT": "`0` while installing leaves the C extension out, while running leaves it unused.",
+}
+"""Every environment variable INFERA reads."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One key. `default` is YAML; empty if the key is required."""
@@ -83,6 +92,8 @@ def settings_page(registry: Registry) -> str:
         for kind in by_name(registry.kinds[layer]):
             lines += [f"### kind: {kind.kind}", "", _intro(kind.config_model)]
             lines += _table(settings_of(kind.config_model))
+    lines += ["## Environment", "", "| variable | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {text} |" for name, text in ENVIRONMENT.items()]
     return "\n".join(lines).rstrip() + "\n"
 
 
