@@ -34,7 +34,7 @@ ENVIRONMENT = {
     "INFERA_HOME": "Folder of keys and state; beats `node.home`, is beaten by `--home`.",
     "INFERA_PLUGINS": "Comma-separated entry points to load; empty loads none, unset all.",
     "INFERA_KEY_PASSPHRASE": "Locks new key files with this passphrase, and opens locked ones.",
-    "INFERA_EXT": "`0` while installing leaves the C extension out, while running leaves it unused.",
+    "INFERA_EXT": "`0` while installing leaves out the C extension, while running does not use it.",
 }
 """Every environment variable INFERA reads."""
 
