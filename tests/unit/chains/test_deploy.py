@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from blockbuster import blockbuster_ctx
 
 from infera.errors import ChainUnavailableError, NeedsOperatorError, TransientError
 from infera.events import ProgressMade
+from infera.keys import KeyStore
 from infera_plugins.chains.evm import deploy, session
 from infera_plugins.chains.evm.config import CONTRACTS, EvmConfig, Funds
 from infera_plugins.chains.evm.deploy import Deployment
@@ -43,6 +45,17 @@ async def test_a_fresh_home_gets_everything(run_chain: Any, tmp_path: Path) -> N
     record = json.loads((tmp_path / "contracts.json").read_text())
     assert record["contracts"] == dict(chain.contracts)
     assert set(record["funded"].values()) == {"router", "account"}
+
+
+async def test_nothing_blocks_the_event_loop(run_chain: Any, tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path / "keys")  # the key store's own files are not this test's matter
+    for name in ("router", "deployer"):
+        keys.create(name)
+    with blockbuster_ctx("infera_plugins.chains"):
+        async with run_chain(tmp_path, fund={"router": {}}) as net:
+            router = net.context.keys.get("router")
+            await net.chain.deposit(router, 5)
+            assert await net.chain.free_balance(router.address) == 5
 
 
 async def test_keys_named_later_are_funded_later_and_once(run_chain: Any, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ anything = st.binary(min_size=1, max_size=2)
 programs = st.lists(st.one_of(small, small, wide, opcode, opcode, opcode, anything), max_size=60)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(programs, st.binary(max_size=80), st.sampled_from([21_000, 21_100, 22_500, 60_000, 400_000]))
 def test_any_program_runs_alike(parts: list[bytes], data: bytes, gas: int) -> None:
     code = b"".join(parts)
@@ -78,7 +78,7 @@ def test_any_program_runs_alike(parts: list[bytes], data: bytes, gas: int) -> No
     assert run(EmbeddedVM, code, data, gas) == run(SlowVM, code, data, gas)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.lists(wide, min_size=4, max_size=8),
     st.lists(opcode, min_size=1, max_size=10),

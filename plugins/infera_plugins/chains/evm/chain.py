@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from infera.abc import Chain, Debit
-from infera.errors import ChainError
+from infera.errors import ChainError, ChainUnavailableError
 from infera.protocol.abi import ZERO_ADDRESS
 from infera.types import (
     Address,
@@ -23,7 +23,7 @@ from .config import EvmConfig, Funds
 from .contracts import interface, position
 from .events import EventCursor, StateCursors
 from .multiproof import merge_proofs
-from .rpc import Head, Rpc, RpcFailureError, unhex
+from .rpc import Head, Rpc, RpcFailureError, first_error, unhex
 from .session import Session, open_session
 from .transactions import Receipt, refusal
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 DEBITS_PER_TX = 40
 OPERATORS_PER_CALL = 200
+OPERATORS_AT_ONCE = 16
 
 
 class EvmChain(Chain):
@@ -62,10 +63,13 @@ class EvmChain(Chain):
             self.domain = session.domain
             self.contracts = dict(session.contracts)
             task_status.started()
-            if session.node is not None:
-                await session.node.run()
-            else:
-                await anyio.sleep_forever()
+            try:
+                if session.node is not None:
+                    await session.node.run()
+                else:
+                    await anyio.sleep_forever()
+            finally:
+                self._session = None
 
     # -- asking and telling contracts
 
@@ -73,7 +77,7 @@ class EvmChain(Chain):
     def session(self) -> Session:
         """The open connection."""
         if self._session is None:
-            raise ChainError("the chain has not started")
+            raise ChainUnavailableError("the chain is not connected")
         return self._session
 
     @property
@@ -137,16 +141,23 @@ class EvmChain(Chain):
     async def operators(self, role: OperatorRole) -> Sequence[Operator]:
         """Everyone who ever staked for the role, in order of registration."""
         count = await self.call("StakeRegistry", "operatorCount", int(role))
-        found: list[Operator] = []
+        addresses: list[Address] = []
         for offset in range(0, count, OPERATORS_PER_CALL):
-            page = await self.call(
+            addresses += await self.call(
                 "StakeRegistry", "operators", int(role), offset, OPERATORS_PER_CALL
             )
-            for address in page:
-                known = await self.operator(address, role)
-                if known is not None:
-                    found.append(known)
-        return found
+        found: dict[Address, Operator | None] = {}
+        limit = anyio.CapacityLimiter(OPERATORS_AT_ONCE)
+
+        async def look(address: Address) -> None:
+            async with limit:
+                found[address] = await self.operator(address, role)
+
+        with first_error():
+            async with anyio.create_task_group() as tasks:
+                for address in addresses:
+                    tasks.start_soon(look, address)
+        return [known for address in addresses if (known := found[address]) is not None]
 
     async def _operator(self, address: Address, role: OperatorRole, since: int) -> Operator:
         registry = "StakeRegistry"

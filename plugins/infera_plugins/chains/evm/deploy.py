@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from infera.errors import NeedsOperatorError
 from infera.keys import Signer
 
 from .config import CONTRACTS, EvmConfig, Funds
 from .contracts import interface
+from .rpc import first_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -138,7 +140,7 @@ class Deployer:
 
     async def _plain(self, name: str, *args: Any) -> None:
         if name not in self._deployment.contracts:
-            self._note(name, await self._create(name, interface(name).creation(*args)))
+            await self._note(name, await self._create(name, interface(name).creation(*args)))
 
     async def _proxied(self, name: str, *args: Any) -> None:
         if name in self._deployment.contracts:
@@ -148,10 +150,10 @@ class Deployer:
         if implementation is None:
             implementation = await self._create(f"{name} implementation", contract.creation())
             self._deployment.implementations[name] = implementation
-            self._deployment.save(self._path)
+            await self._save()
         call = contract.functions["initialize"].call(*args)
         proxy = interface("Proxy").creation(implementation, call)
-        self._note(name, await self._create(name, proxy))
+        await self._note(name, await self._create(name, proxy))
 
     async def _create(self, label: str, code: bytes) -> Address:
         receipt = await self._transactor.send(self._signer, None, code)
@@ -159,10 +161,13 @@ class Deployer:
         self._deployment.transactions[label] = "0x" + receipt.tx.hex()
         return receipt.created
 
-    def _note(self, name: str, address: Address) -> None:
+    async def _note(self, name: str, address: Address) -> None:
         self._deployment.contracts[name] = address
-        self._deployment.save(self._path)
+        await self._save()
         self._report(f"{name} stands at {address}")
+
+    async def _save(self) -> None:
+        await anyio.to_thread.run_sync(self._deployment.save, self._path)
 
     # -- play money
 
@@ -173,13 +178,14 @@ class Deployer:
                 f"`fund:` is for development chains, and this is chain {self._deployment.chain_id}",
                 hint="remove `fund:` and send the keys real money",
             )
-        async with anyio.create_task_group() as tasks:
-            for address, (name, funds) in wanted.items():
-                if address not in self._deployment.funded:
-                    tasks.start_soon(self.give, address, funds, name)
+        with first_error():
+            async with anyio.create_task_group() as tasks:
+                for address, (name, funds) in wanted.items():
+                    if address not in self._deployment.funded:
+                        tasks.start_soon(self.give, address, funds, name)
         for address, (name, _) in wanted.items():
             self._deployment.funded.setdefault(address, name)
-        self._deployment.save(self._path)
+        await self._save()
 
     async def give(self, address: Address, funds: Funds, name: str = "") -> None:
         """ETH from the development chain's rich account, INFR from the deployer, fresh USDC."""

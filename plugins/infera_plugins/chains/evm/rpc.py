@@ -5,17 +5,18 @@ outages on the node's bus.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from infera.errors import ChainError, ChainUnavailableError
+from infera.errors import ChainError, ChainUnavailableError, InferaError
 
 from .transport import Transport, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
 log = logging.getLogger(__name__)
 
@@ -160,3 +161,15 @@ class Rpc:
 def unhex(text: str) -> bytes:
     """Bytes of a 0x string."""
     return bytes.fromhex(text[2:])
+
+
+@contextmanager
+def first_error() -> Iterator[None]:
+    """What a task group raised, as the one error a caller can handle."""
+    try:
+        yield
+    except* InferaError as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from None

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from infera.errors import ChainError, ChainUnavailableError, NeedsOperatorError, TransientError
 from infera.events import ChainInterrupted, ChainRecovered, ProgressMade
 from infera.protocol.abi import parse_address
 from infera.protocol.eip712 import Domain
 
-from .contracts import Book
+from .contracts import PROTOCOL, TOKENS, Book, interface
 from .deploy import DEVELOPMENT_CHAINS, ETH, FAUCET, Deployer, Deployment, check_standing
 from .rpc import Rpc
 from .transactions import Transactor
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from infera.context import Context
+    from infera.keys import KeyStore, Signer
     from infera.types import Address
 
     from .config import EvmConfig, Funds
@@ -71,7 +74,8 @@ async def open_session(config: EvmConfig, context: Context, name: str) -> AsyncI
 
     Raises `TransientError` while the node is away, `NeedsOperatorError` when a person must decide.
     """
-    context.home.mkdir(parents=True, exist_ok=True)
+    await anyio.Path(context.home).mkdir(parents=True, exist_ok=True)
+    await anyio.to_thread.run_sync(_load, config.embedded)
     node = _embedded(config, context.home) if config.embedded else None
     transport: Transport = node or make_transport(config.rpc, timeout_s=config.request_timeout_s)
     bus = context.bus
@@ -90,6 +94,14 @@ async def open_session(config: EvmConfig, context: Context, name: str) -> AsyncI
     finally:
         with anyio.CancelScope(shield=True), anyio.move_on_after(10):
             await transport.disconnect()
+
+
+def _load(embedded: bool) -> None:
+    """Read and import what takes time, away from the event loop."""
+    for name in (*PROTOCOL, *TOKENS, "Proxy"):
+        interface(name)
+    if embedded:
+        importlib.import_module(".embedded", __package__)
 
 
 def _embedded(config: EvmConfig, home: Path) -> EmbeddedNode:
@@ -135,21 +147,30 @@ async def _prepare(
     def report(text: str) -> None:
         context.bus.publish(ProgressMade(name, text))
 
-    signer = context.keys.get_or_create(config.deployer)
+    signer, wanted = await anyio.to_thread.run_sync(_keys, config, context.keys)
     deployer = Deployer(rpc, transactor, signer, config, deployment, path, report)
     if not deployment.complete:
         report("deploying the contracts")
         await deployer.run()
-    if config.fund and (config.may_deploy or chain_id in DEVELOPMENT_CHAINS):
-        names = set(config.fund) - {"*"}
-        wanted = {context.keys.get_or_create(n).address: (n, config.fund[n]) for n in sorted(names)}
-        if "*" in config.fund:
-            for known in context.keys.names():
-                wanted.setdefault(context.keys.get(known).address, (known, config.fund["*"]))
+    if wanted and (config.may_deploy or chain_id in DEVELOPMENT_CHAINS):
         await deployer.fund(wanted)
     return Session(
         rpc, transactor, chain_id, deployment.contracts, deployment.block, node, deployer
     )
+
+
+def _keys(config: EvmConfig, keys: KeyStore) -> tuple[Signer, dict[Address, tuple[str, Funds]]]:
+    """The deployer's key, and which addresses get play money."""
+    signer = keys.get_or_create(config.deployer)
+    wanted = {
+        keys.get_or_create(name).address: (name, funds)
+        for name, funds in sorted(config.fund.items())
+        if name != "*"
+    }
+    if "*" in config.fund:
+        for name in keys.names():
+            wanted.setdefault(keys.get(name).address, (name, config.fund["*"]))
+    return signer, wanted
 
 
 async def _known(rpc: Rpc, chain_id: int, path: Path, embedded: bool) -> Deployment:
@@ -158,7 +179,7 @@ async def _known(rpc: Rpc, chain_id: int, path: Path, embedded: bool) -> Deploym
     """
     genesis = await rpc.head(0)
     identity = "0x" + genesis.hash.hex() if genesis else ""
-    deployment = Deployment.load(path)
+    deployment = await anyio.to_thread.run_sync(Deployment.load, path)
     if deployment is not None and deployment.chain_id != chain_id:
         raise NeedsOperatorError(
             f"{path} is about chain {deployment.chain_id}, and this is chain {chain_id}",
