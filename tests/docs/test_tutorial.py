@@ -49,6 +49,11 @@ def run(*args: str) -> int:
     return 0
 
 
+def numberless(text: str) -> str:
+    """What counts differs with what else is installed, or was asked before."""
+    return re.sub(r"\d+", "N", text)
+
+
 @pytest.fixture
 def importable(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(installed))
@@ -100,9 +105,6 @@ def test_plugin_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_configuration_is_valid_and_a_typing_mistake_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def numberless(text: str) -> str:
-        return re.sub(r"\d+", "N", text)
-
     valid, invalid = session("infera validate echo.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INFERA_HOME", str(tmp_path / "home"))
@@ -131,9 +133,9 @@ def test_network_answers_and_checks_the_answer(echonet: Devnet) -> None:
     [block] = [b for b in blocks(PAGE, "python") if "OpenAI(" in b.text]
     text = block.text.replace("http://127.0.0.1:8080/v1", echonet.base_url)
     exec(text.replace("sk-infera-…", echonet.api_key), {})
-    line = echonet.node.line("checked    batch 0 leaf 0", 20)
+    line = echonet.node.line("upheld (27 tokens", 20)
     [shown] = [b.text for b in blocks(PAGE) if b.text.startswith("delivered")]
-    assert line in shown.splitlines()
+    assert numberless(line) in numberless(shown).splitlines()
 
 
 def test_example_passes_its_own_tests(installed: Path) -> None:
