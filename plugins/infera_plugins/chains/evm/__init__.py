@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from infera.hookspecs import Manifest, Register, hookimpl
 
+from .checks import CHECKS
 from .config import EvmConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infera.abc import Component
+    from infera.checks import HealthCheck
     from infera.context import Context
 
 
@@ -29,3 +33,10 @@ def infera_manifest() -> Manifest:
 def infera_register_chains(register: Register) -> None:
     """Bring `kind: evm`."""
     register("evm", _make, EvmConfig)
+
+
+@hookimpl
+def infera_register_checks(register: Callable[[HealthCheck], None]) -> None:
+    """Bring the check of a chain's node."""
+    for check in CHECKS:
+        register(check)
