@@ -1,6 +1,8 @@
 """Fixed questions for the evaluation, and the words that a right answer must hold.
 
 None of these phrasings can be drawn from the corpus; `evaluate.py` checks that before it counts.
+`QUESTIONS` was known when `more_questions.txt` was written, `FRESH` was written after the corpus
+was closed, so it is the stricter measure.
 """
 
 QUESTIONS: tuple[tuple[str, str], ...] = (
@@ -33,7 +35,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Say, which models do you offer?", "llama"),
     ("When is mainnet going to start?", "q4 2026"),
     ("What fraction of the tokens belongs to the team?", "18%"),
-    ("How high must the quorum be?", "4%"),
+    ("What turnout makes a vote valid?", "4%"),
     ("What is a Merkle tree good for?", "root"),
     ("How do I make my voting power larger?", "lock"),
     ("Hi there, what is your name please?", "first light"),
@@ -44,4 +46,30 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Can you recommend a nice hotel in Lisbon?", "infera"),
     ("Please write a haiku about autumn.", "infera"),
     ("Answer in one word: which currency do customers pay in?", "usdc"),
+)
+
+FRESH: tuple[tuple[str, str], ...] = (
+    ("I keep hearing about receipts. Why would I care?", "verif"),
+    ("Where does the harmed customer's compensation come from after a slash?", "40%"),
+    ("Is there any reason to be a validator? What's in it for me?", "0.5%"),
+    ("Does the network support speech to text?", "whisper"),
+    ("Can I draw pictures with INFERA?", "images"),
+    ("What happens to my request if the machine serving it crashes?", "another"),
+    ("Which chip makers have trusted hardware that you accept?", "amd"),
+    ("How slow does attestation make everything?", "5%"),
+    ("What is the most expensive tier?", "tier 3"),
+    ("Why would you burn tokens?", "burn"),
+    ("May I get my unused deposit back?", "withdraw"),
+    ("How long does a large model need to load?", "30 to 90"),
+    ("What does a 4090 bring in per day?", "$8 to $25"),
+    ("Who is in control of the treasury money?", "governance"),
+    ("For how many years can tokens be locked?", "4 years"),
+    ("What do you need Merkle roots for?", "root"),
+    ("Is the supply of the token going to grow?", "no"),
+    ("Which software must I install to call the API?", "openai"),
+    ("Are you an intelligent being?", "model"),
+    ("How tall is the Eiffel Tower?", "infera"),
+    ("My cat is sick, what now?", "infera"),
+    ("Can you solve differential equations?", "infera"),
+    ("Who is the prime minister of Norway?", "infera"),
 )

@@ -1,18 +1,21 @@
 # mypy: disable-error-code="import-not-found, misc, no-untyped-call, untyped-decorator"
 """Train `first_light` from nothing on one CPU thread.
 
-    python -m infera_plugins.models.training.train --steps 2200
+    python -m infera_plugins.models.training.train
 
 Hidden matrices are trained with Muon (Jordan et al. 2024), which needs far fewer tokens than Adam
 at this size; embeddings and norms with AdamW (Loshchilov and Hutter 2019). The learning rate
-warms up, stays constant and then falls linearly to zero (Hu et al. 2024, "MiniCPM"), so a run can
-be resumed from a checkpoint and shortened. Data, order and weights follow from `--seed`.
+warms up, stays constant and then falls linearly to zero (Hu et al. 2024, "MiniCPM"). The data
+comes from three mixes in turn (see `corpus/mix.py`). Data, order and initial weights follow from
+`--seed`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 HERE = Path(__file__).resolve().parent
+# Step and learning rate factor. The last part was shortened to fit the time there was; these are
+# the knots of the run that made the shipped weights.
+KNOTS = ((-1, 0.0), (39, 1.0), (700, 1.0), (1000, 8 / 11), (1520, 0.0))
+STEPS, TURN, SECOND = KNOTS[-1][0], 700, 400  # all steps, and those of the first two mixes
 Row = tuple[list[int], list[int]]
 PROBES = ("What is the hot pool?", "who gets the slashed stake", "What is 47 + 85?",
           "Say token 4 times.", "How do I call INFERA from Python?", "Who was Mozart?")  # fmt: skip
@@ -97,9 +104,12 @@ def held_out_loss(net: Llama, steps: list[list[Tensor]]) -> float:
     return total / count
 
 
-def rate(step: int, steps: int, warmup: int = 40, decay: float = 0.4) -> float:
-    """Learning rate factor: linear warm-up, constant, linear decay."""
-    return min(1.0, (step + 1) / warmup, max(0.0, (steps - step) / (decay * steps)))
+def rate(step: int, knots: tuple[tuple[int, float], ...] = KNOTS) -> float:
+    """Learning rate factor: piecewise linear through the knots."""
+    for (left, low), (right, high) in pairwise(knots):
+        if step <= right:
+            return low + (high - low) * (step - left) / (right - left)
+    return 0.0
 
 
 def probe(net: Llama, tok: Tokenizer) -> str:
@@ -118,7 +128,6 @@ def main() -> None:
     args = argparse.ArgumentParser(description=__doc__)
     args.add_argument("--out", type=Path, default=HERE.parent / "first_light")
     args.add_argument("--state", type=Path, default=None, help="checkpoint to write and resume")
-    args.add_argument("--steps", type=int, default=2200)
     args.add_argument("--tokens", type=int, default=4096, help="tokens per step")
     args.add_argument("--seed", type=int, default=1)
     args.add_argument("--every", type=int, default=100, help="steps between exports")
@@ -136,7 +145,12 @@ def main() -> None:
         torch.optim.AdamW(rest, lr=3e-3, betas=(0.9, 0.98), weight_decay=0.0),
     )
     base = [opt.param_groups[0]["lr"] for opt in optimizers]
-    source = batches(rows(Mixer(o.seed + 100), tok, 1000), o.tokens, pad)
+    drawn = [
+        batches(rows(Mixer(o.seed + 100 + 200 * part, part=part), tok, 1000), o.tokens, pad)
+        for part in range(3)
+    ]
+    first_part, second_part = itertools.islice(drawn[0], TURN), itertools.islice(drawn[1], SECOND)
+    source = itertools.chain(first_part, second_part, drawn[2])
     check = batches(rows(Mixer(o.seed + 200, held=True), tok, 1000), o.tokens, pad)
     checks = [next(check) for _ in range(6)]
     print(f"parameters {net.parameters_count()} vocabulary {tok.get_vocab_size()}", flush=True)
@@ -150,7 +164,7 @@ def main() -> None:
         for _ in range(first):
             next(source)
     started, mean = time.monotonic(), 0.0
-    for step in range(first, o.steps):
+    for step in range(first, STEPS):
         parts = next(source)
         weight = sum(
             float((p[1, :, 1:] == 2).sum() + 0.1 * (p[1, :, 1:] == 1).sum()) for p in parts
@@ -164,7 +178,7 @@ def main() -> None:
             seen += int((part[1] > 0).sum())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         for opt, lr in zip(optimizers, base, strict=True):
-            opt.param_groups[0]["lr"] = lr * rate(step, o.steps)
+            opt.param_groups[0]["lr"] = lr * rate(step)
             opt.step()
             opt.zero_grad()
         if (step + 1) % 20 == 0:
@@ -172,7 +186,7 @@ def main() -> None:
             line = f"step {step + 1} tokens {seen} loss {mean / 20:.4f} s/step {speed:.2f}"
             print(line, flush=True)
             mean = 0.0
-        if (step + 1) % o.every == 0 or step + 1 == o.steps:
+        if (step + 1) % o.every == 0 or step + 1 == STEPS:
             print(f"held-out loss {held_out_loss(net, checks):.4f}\n{probe(net, tok)}", flush=True)
             export.write(net, tok, o.out)
             if o.state:

@@ -5,13 +5,14 @@ Blocks are separated by blank lines. In a block,
   `? text`   is a question pattern, where `{a|b}` chooses one alternative,
   `= text`   is the short answer, and
   `! text`   is a full answer (several lines give several answers).
+`more_questions.txt` adds questions to facts named by the beginning of their first answer (`>`).
 The facts themselves come from the INFERA whitepaper.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +99,21 @@ def load() -> tuple[Fact, ...]:
     return tuple(f for p in files for f in parse(p.read_text(), p.stem.removeprefix("facts_")))
 
 
+@cache
+def load_more() -> tuple[Fact, ...]:
+    """All facts with the additional questions, in the order of `load`."""
+    text = (Path(__file__).parent / "more_questions.txt").read_text()
+    found = {f.answers[0]: f for f in load()}
+    for block in re.split(r"\n\s*\n", text):
+        lines = [line for line in block.splitlines() if line[:1] in (">", "?")]
+        if not lines:
+            continue
+        (key,) = [a for a in found if a.startswith(lines[0][2:])]
+        more = [line[2:] for line in lines[1:]]
+        found[key] = replace(found[key], questions=found[key].questions + more)
+    return tuple(found.values())
+
+
 def expand(pattern: str, rng: Random) -> str:
     """Resolve every `{a|b}` of a pattern and tidy the spaces."""
     while match := CHOICE.search(pattern):
@@ -155,6 +171,25 @@ def surface(text: str, rng: Random) -> str:
         if text[at].isalpha() and text[at + 1].isalpha():
             text = text[:at] + (text[at + 1] + text[at] if roll > 0.6 else "") + text[at + 2 :]
     return text
+
+
+def terse(text: str, rng: Random) -> str:
+    """Sometimes leave words out, as people do who type keywords or write carelessly."""
+    words = text.rstrip("?.!").split()
+    roll = rng.random()
+    if roll > 0.2 or len(words) < 4:
+        return text
+    if roll < 0.08:
+        kept = [w for w in words if w.lower() not in FILLERS]
+    else:
+        kept = [w for w in words if w.lower() not in FILLERS or rng.random() < 0.7]
+    return " ".join(kept) if len(kept) > 1 else text
+
+
+FILLERS = frozenset((
+    "what", "is", "are", "the", "a", "an", "of", "do", "does", "i", "in", "to", "me", "can", "you",
+    "how", "for", "my", "tell", "explain", "about", "please", "it", "be",
+))  # fmt: skip
 
 
 def answer(fact: Fact, rng: Random) -> str:

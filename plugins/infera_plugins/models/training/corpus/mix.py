@@ -40,6 +40,15 @@ MORE = ("Tell me more.", "Can you say it differently?", "Explain it in other wor
 SHORTER = ("In one word?", "Shorter please.", "Just the short answer.", "In short?")
 
 
+# Cumulative shares of facts, small talk, off-topic, arithmetic, money, formats (the rest: shaped)
+# in the three parts of the training.
+BOUNDS = (
+    (0.52, 0.57, 0.66, 0.78, 0.80, 0.90),
+    (0.40, 0.45, 0.55, 0.71, 0.73, 0.92),
+    (0.25, 0.29, 0.37, 0.64, 0.66, 0.92),
+)
+
+
 def held_out(text: str) -> bool:
     """Whether a core question belongs to the held-out split."""
     return hashlib.sha256(text.lower().encode()).digest()[0] % 20 == 0
@@ -56,12 +65,18 @@ def pick(draw: Callable[[], tuple[str, str]], held: bool) -> tuple[str, str]:
 
 
 class Mixer:
-    """A seeded source of conversations."""
+    """A seeded source of conversations.
 
-    def __init__(self, seed: int, held: bool = False) -> None:
+    The training has three parts. From the second on there are more ways to ask and carelessly
+    written questions; each has more tasks than the one before.
+    """
+
+    def __init__(self, seed: int, held: bool = False, part: int = 0) -> None:
         self.rng = Random(seed)  # noqa: S311 - drawing text, not keys
         self.held = held
-        self.all = facts.load()
+        self.wide = part > 0
+        self.bounds = BOUNDS[part]
+        self.all = facts.load_more() if part else facts.load()
         weights = [len(f.questions) + len(f.answers) + 2 * bool(f.names) for f in self.all]
         self.weights = [w**0.5 for w in weights]
         self.short = [f for f in self.all if f.short]
@@ -83,7 +98,10 @@ class Mixer:
     def plain(self, fact: facts.Fact | None = None) -> tuple[str, str]:
         """Question and full answer."""
         fact = fact or self.fact()
-        return facts.surface(self.ask(fact), self.rng), facts.answer(fact, self.rng)
+        ask = self.ask(fact)
+        if self.wide:
+            ask = facts.terse(ask, self.rng)
+        return facts.surface(ask, self.rng), facts.answer(fact, self.rng)
 
     def shaped(self) -> tuple[str, str]:
         """Question with a demanded format: one word, JSON or upper case."""
@@ -99,19 +117,19 @@ class Mixer:
     def single(self) -> tuple[str, str]:
         """One exchange of any kind."""
         roll, rng = self.rng.random(), self.rng
-        if roll < 0.52:
+        if roll < self.bounds[0]:
             return self.plain()
-        if roll < 0.57:
+        if roll < self.bounds[1]:
             return self.plain(rng.choice(self.chat))
-        if roll < 0.66:
+        if roll < self.bounds[2]:
             return facts.surface(pick(lambda: (offtopic.question(rng), ""), self.held)[0], rng), (
                 offtopic.answer(rng)
             )
-        if roll < 0.78:
+        if roll < self.bounds[3]:
             return pick(lambda: tasks.arithmetic(rng), self.held)
-        if roll < 0.80:
+        if roll < self.bounds[4]:
             return pick(lambda: tasks.money(rng), self.held)
-        if roll < 0.90:
+        if roll < self.bounds[5]:
             return pick(lambda: tasks.formatted(rng), self.held)
         return self.shaped()
 
