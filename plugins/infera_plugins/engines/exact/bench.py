@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 import struct
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ SHAPES = {
     "15M": Shape(32000, 288, 768, 6, 6, 6, 48, 1024, 1e-5, True, Format.F32),
     "110M": Shape(32000, 768, 2048, 12, 12, 12, 64, 1024, 1e-5, True, Format.F32),
 }
-_PROMPT = 512
+_PROMPT = 256
 _WINDOW = 16
 
 
@@ -48,49 +48,55 @@ def build(shape: Shape) -> Model:
     return model
 
 
-def rates(
-    forward: Callable[[list[int]], object], reset: Callable[[int], object], vocab: int
-) -> tuple[float, float]:
-    """Best prefill and decode rates of a few tries."""
-    generator = random.Random(1)  # noqa: S311
-    prompt = [generator.randrange(vocab) for _ in range(_PROMPT)]
-    prefill = decode = 0.0
-    for _ in range(3):
-        reset(0)
+@dataclass(slots=True)
+class Runner:
+    """One contender and the best it has done so far."""
+
+    name: str
+    forward: Callable[[list[int]], object]
+    truncate: Callable[[int], object]
+    sets: tuple[str, ...] | None = None
+    prefill: float = 0.0
+    decode: float = 0.0
+
+    def round(self, prompt: list[int]) -> None:
+        """Read a prompt, then go on from 32 tokens; the better of this and earlier rounds stays."""
+        cpu_limit(self.sets)
+        self.truncate(0)
         start = perf_counter()
-        forward(prompt)
-        prefill = max(prefill, _PROMPT / (perf_counter() - start))
-    reset(32)
-    for _ in range(6):
-        start = perf_counter()
-        for token in prompt[:_WINDOW]:
-            forward([token])
-        decode = max(decode, _WINDOW / (perf_counter() - start))
-    return prefill, decode
+        self.forward(prompt)
+        self.prefill = max(self.prefill, len(prompt) / (perf_counter() - start))
+        self.truncate(32)
+        for _ in range(3):
+            start = perf_counter()
+            for token in prompt[:_WINDOW]:
+                self.forward([token])
+            self.decode = max(self.decode, _WINDOW / (perf_counter() - start))
+        cpu_limit(None)
 
 
-def ours(shape: Shape, threads: int) -> dict[str, tuple[float, float]]:
-    """Rates per kernel set."""
-    session = Session(build(shape), shape.context, threads)
+def ours(shape: Shape, threads: int) -> list[Runner]:
+    """A runner per weight type and instruction set."""
     have = cpu_detected()
-    found = {}
-    for allowed in (("avx2",), ("avx2", "avx512")) if have else ((),):
-        if have.issuperset(allowed):
-            cpu_limit(allowed)
-            found[kernels()] = rates(session.forward, session.truncate, shape.vocab)
-    cpu_limit(None)
-    return found
+    runners = []
+    for number_format in (Format.F32, Format.BF16):
+        model = build(replace(shape, format=number_format))
+        for sets in (("avx2",), ("avx2", "avx512")) if have else ((),):
+            if have.issuperset(sets):
+                session = Session(model, shape.context, threads)
+                name = f"{number_format.name.lower()} {sets[-1] if sets else kernels()}"
+                runners.append(Runner(name, session.forward, session.truncate, sets))
+    return runners
 
 
-def theirs(shape: Shape, threads: int) -> tuple[float, float]:
+def theirs(shape: Shape, threads: int) -> Runner:
     """torch fp32: the same sizes and a preallocated cache."""
     import importlib
 
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(threads)
     decoder = _TorchDecoder(torch, shape)
-    with torch.inference_mode():
-        return rates(decoder.forward, decoder.truncate, shape.vocab)
+    return Runner("torch fp32", torch.inference_mode()(decoder.forward), decoder.truncate)
 
 
 class _TorchDecoder:
@@ -153,20 +159,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--torch", action="store_true", help="compare with torch fp32")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--shapes", nargs="*", default=list(SHAPES), choices=list(SHAPES))
     options = parser.parse_args()
     for name in options.shapes:
-        base = theirs(SHAPES[name], options.threads) if options.torch else None
-        if base:
-            print(f"{name:12} torch fp32        prefill {base[0]:9.0f}  decode {base[1]:8.1f}")
-        for number_format in (Format.F32, Format.BF16):
-            shape = replace(SHAPES[name], format=number_format)
-            for path, (prefill, decode) in ours(shape, options.threads).items():
-                line = f"{name:12} {number_format.name.lower():5} {path:11}"
-                line += f" prefill {prefill:9.0f}  decode {decode:8.1f}"
-                if base:
-                    line += f"   x torch: {prefill / base[0]:.2f} {decode / base[1]:.2f}"
-                print(line)
+        shape = SHAPES[name]
+        base = theirs(shape, options.threads) if options.torch else None
+        runners = ([base] if base else []) + ours(shape, options.threads)
+        generator = random.Random(1)  # noqa: S311
+        prompt = [generator.randrange(shape.vocab) for _ in range(_PROMPT)]
+        for _ in range(
+            options.rounds
+        ):  # in turns, so that other load on the machine hits all alike
+            for runner in runners:
+                runner.round(prompt)
+        for runner in runners:
+            line = f"{name:12} {runner.name:12} prefill {runner.prefill:8.0f}"
+            line += f"  decode {runner.decode:8.1f}"
+            if base:
+                ratio = runner.prefill / base.prefill, runner.decode / base.decode
+                line += f"   x torch: {ratio[0]:.2f} {ratio[1]:.2f}"
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
