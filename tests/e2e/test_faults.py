@@ -305,6 +305,8 @@ async def test_a_forged_receipt_is_never_paid(
         assert (small.book().charged, small.book().reserved) == (0, 0)
         assert {row.state for row in await small.rows(jobs)} == {JobState.FAILED}
         assert not small.seen.all(JobDelivered)
+        owed = [row.net for row in await small.rows(served_jobs) if row.acked]
+        assert not any(owed), "what is refused does not count as owed"
         await small.seen.until(lambda: small.peer("provider-1").in_flight == 0, "slots are free")
 
 
@@ -649,3 +651,24 @@ async def test_a_provider_that_comes_back_replaces_its_old_connection(make_node:
         assert refused.value.status == 503
         await small.seen.wait(ProviderJoined, after=before)
         assert await small.ask()
+
+
+async def test_an_orderly_stop_keeps_what_was_delivered(make_node: Any) -> None:
+    """A provider stopped in the middle of an answer signs for what it had sent."""
+    async with running(make_node, config(1), providers=1) as small:
+        reached, _ = pause_at(small.engine("engine-1"), 2)
+        job = await small.dispatcher.start(
+            small.caller, question(tokens=9), StreamOptions(stream=True), None
+        )
+        pieces = aiter(job)
+        delivered = [await anext(pieces) for _ in range(2)]
+        await reached.wait()
+    assert not small.seen.all(JobDelivered)
+    async with running(make_node, config(1), providers=1) as again:
+        await again.seen.until(
+            lambda: again.book().charged == cost(2, len(delivered), *PRICES), "it is charged"
+        )
+        assert again.book().reserved == 0
+        [row] = await again.rows(served_jobs)
+        await again.seen.wait(CreditClaimed)
+        assert (row.cost, row.acked) == (cost(2, 2, *PRICES), True)

@@ -10,7 +10,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import orjson
+from anyio import get_cancelled_exc_class
 
 from infera.errors import EngineError, InferaError, ProtocolError, RequestError
 from infera.keys import Signer, recover
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from infera.transport.link import Stream
 
 _CLOCK_SKEW_S = 30
+_SIGN_S = 10.0
 
 
 class RefusedError(ProtocolError):
@@ -73,18 +74,20 @@ class JobRunner:
         """
         self.in_flight += 1
         try:
-            job = self._accept(frame.json())
-            await self._run(stream, job)
+            last = FrameType.END, await self._run(stream, self._accept(frame.json()))
         except RequestError as error:
-            await _fail(stream, error.message, error.code, status=error.status, param=error.param)
+            last = _fail(error.message, error.code, status=error.status, param=error.param)
         except RefusedError as error:
-            await _fail(stream, error.message, error.code, status=503, retry=error.retry)
-        except EngineError as error:
-            await _fail(stream, error.message, error.code, status=502, retry=True)
+            last = _fail(error.message, error.code, status=503, retry=error.retry)
         except InferaError as error:
-            await _fail(stream, error.message, error.code, status=502, retry=True)
+            last = _fail(error.message, error.code, status=502, retry=True)
         finally:
+            # Before the router hears of it: by then the slot must be free.
             self.in_flight -= 1
+        try:
+            await stream.send_json(*last)
+        except ProtocolError as error:  # larger than a frame may be
+            await stream.send_json(*_fail(error.message, "answer_too_large", status=502))
 
     def _accept(self, body: dict[str, Any]) -> Job:
         """Check that the ticket is this router's, for us, on our terms, and for exactly this
@@ -140,7 +143,8 @@ class JobRunner:
             bool(options.get("include_usage")),
         )
 
-    async def _run(self, stream: Stream, job: Job) -> None:
+    async def _run(self, stream: Stream, job: Job) -> dict[str, Any]:
+        """Generate, and write the receipt down; the body of the `END` frame."""
         ticket, request = job.ticket, job.request
         prompt = await self.engine.encode(request)
         if len(prompt) > ticket.max_tokens_in:
@@ -152,12 +156,17 @@ class JobRunner:
         started = monotonic()
         writer = AnswerWriter(request, ticket.job_id.hex(), int(time()))
         answer = _Answer()
-        with anyio.CancelScope() as stream.cancel_scope:
-            if stream.cancelled:
-                stream.cancel_scope.cancel()
-            # What was delivered is still owed: after a loss the receipt goes out on reconnection.
-            with suppress(LinkLostError):
-                await self._generate(stream, job, writer, answer, started)
+        stopped: BaseException | None = None
+        try:
+            with anyio.CancelScope() as stream.cancel_scope:
+                if stream.cancelled:
+                    stream.cancel_scope.cancel()
+                # What was delivered is still owed: after a loss the receipt goes out on
+                # reconnection, and after a stop with the next start.
+                with suppress(LinkLostError):
+                    await self._generate(stream, job, writer, answer, started)
+        except get_cancelled_exc_class() as error:
+            stopped = error
         completion = answer.completion or Completion(
             FinishReason.CANCELLED,
             "".join(answer.text),
@@ -165,23 +174,26 @@ class JobRunner:
             tuple(answer.tokens),
             token_commitment(prompt, tuple(answer.tokens)),
         )
-        with anyio.CancelScope(shield=True, deadline=anyio.current_time() + 10.0):
-            receipt = await self._receipt(job, completion)
-            signature = self.hot.sign(receipt.digest(self.domain))
+        try:
+            with anyio.fail_after(_SIGN_S, shield=True):
+                receipt = await self._receipt(job, completion)
+        except TimeoutError:
+            raise EngineError(f"no evidence was made within {_SIGN_S:g} s") from None
+        signature = self.hot.sign(receipt.digest(self.domain))
+        with anyio.CancelScope(shield=True):
             await self.journal.keep(
                 ServedJob(ticket, job.ticket_signature, receipt, signature, completion.text)
             )
-            self.exposure += receipt.cost
-            await stream.send_json(
-                FrameType.END,
-                {
-                    "receipt": receipt.to_json(),
-                    "signature": signature.hex(),
-                    "text": completion.text,
-                    "ttft_ms": round(answer.first_s * 1000),
-                    **self._tail(job, writer, completion, answer.logprobs),
-                },
-            )
+        self.exposure += receipt.cost
+        if stopped is not None:
+            raise stopped
+        return {
+            "receipt": receipt.to_json(),
+            "signature": signature.hex(),
+            "text": completion.text,
+            "ttft_ms": round(answer.first_s * 1000),
+            **self._tail(job, writer, completion, answer.logprobs),
+        }
 
     async def _generate(
         self, stream: Stream, job: Job, writer: AnswerWriter, answer: _Answer, started: float
@@ -247,14 +259,8 @@ class _Answer:
     first_s: float = 0.0
 
 
-async def _fail(
-    stream: Stream,
-    message: str,
-    code: str,
-    *,
-    status: int,
-    retry: bool = False,
-    param: str | None = None,
-) -> None:
+def _fail(
+    message: str, code: str, *, status: int, retry: bool = False, param: str | None = None
+) -> tuple[FrameType, dict[str, Any]]:
     body = {"message": message, "code": code, "status": status, "retry": retry, "param": param}
-    await stream.send(FrameType.FAIL, orjson.dumps(body))
+    return FrameType.FAIL, body

@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 
 _KEEP = served_jobs.insert()
-_ACKNOWLEDGE = (
-    update(served_jobs)
-    .where(served_jobs.c.provider == bindparam("mine"), served_jobs.c.job_id == bindparam("job"))
-    .values(acked=True, text="")
-)
+_THIS = (served_jobs.c.provider == bindparam("mine"), served_jobs.c.job_id == bindparam("job"))
+_ACKNOWLEDGE = update(served_jobs).where(*_THIS).values(acked=True, text="")
+_WRITE_OFF = update(served_jobs).where(*_THIS).values(acked=True, text="", net=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,10 @@ class Journal:
     async def acknowledge(self, job_id: bytes) -> None:
         """The router has the receipt; the answer's text is no longer needed here."""
         await self._state.write((_ACKNOWLEDGE, {"mine": self._provider, "job": job_id}))
+
+    async def write_off(self, job_id: bytes) -> None:
+        """The router will not pay for this one: it no longer counts as owed. The receipt stays."""
+        await self._state.write((_WRITE_OFF, {"mine": self._provider, "job": job_id}))
 
     async def unacknowledged(self, router: Address, before: int | None) -> list[ServedJob]:
         """Receipts the router has not confirmed, completed before that second (None: all)."""

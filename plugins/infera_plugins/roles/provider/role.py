@@ -30,7 +30,7 @@ from infera.transport.link import Link, Stream
 from infera.transport.sockets import LinkLostError, dial
 from infera.types import Address, OperatorRole
 from infera_plugins.roles.provider.jobs import JobRunner
-from infera_plugins.roles.provider.journal import Journal
+from infera_plugins.roles.provider.journal import Journal, ServedJob
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
@@ -222,21 +222,31 @@ class ProviderRole(Role):
         the two could not write or crashed.
         """
         while True:
+            before = int(time()) - _SETTLING_S if connection.offered else None
             try:
-                for served in await self._journal.unacknowledged(
-                    connection.router, int(time()) - _SETTLING_S if connection.offered else None
-                ):
-                    answer = await connection.link.query({"type": "receipt", **served.to_json()})
-                    verdict = answer.json()
-                    if not verdict.get("accepted"):
-                        self._say(f"router refused a late receipt: {verdict.get('reason')}")
-                    await self._journal.acknowledge(served.ticket.job_id)
+                for served in await self._journal.unacknowledged(connection.router, before):
+                    try:
+                        await self._offer_again(connection, served)
+                    except ProtocolError as error:
+                        # Nothing to do with the others, which may be worth more.
+                        self._say(f"cannot hand a receipt over yet: {error.message}")
                 connection.offered = True
             except LinkLostError:
                 return
-            except (ProtocolError, StateError) as error:
-                self._say(f"cannot hand a receipt over yet: {error.message}")
+            except StateError as error:
+                self._say(f"cannot hand receipts over yet: {error.message}")
             await anyio.sleep(_SETTLING_S)
+
+    async def _offer_again(self, connection: _Connection, served: ServedJob) -> None:
+        query = {"type": "receipt", **served.to_json()}
+        verdict = (await connection.link.query(query)).json()
+        if verdict.get("accepted"):
+            await self._journal.acknowledge(served.ticket.job_id)
+            return
+        self._say(f"router refused a late receipt: {verdict.get('reason')}")
+        await self._journal.write_off(served.ticket.job_id)
+        runner = connection.runner
+        runner.exposure = max(runner.exposure - served.receipt.cost, 0)
 
     async def _claim(self, connection: _Connection) -> None:
         """Collect what the router has settled, on its notice and every `claim_interval_s`."""
