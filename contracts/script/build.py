@@ -28,6 +28,7 @@ SOURCES = {
     "StakeRegistry": "src/StakeRegistry.sol",
     "JobRegistry": "src/JobRegistry.sol",
     "PaymentVault": "src/PaymentVault.sol",
+    "VeINFR": "src/governance/VeINFR.sol",
     "ERC1967Proxy": "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol",
 }
 

@@ -192,4 +192,24 @@ contract Merkle_VerifyMulti_Test is MerkleFixture {
         chosen[0] = leaves[4];
         assertFalse(this.verifyMulti(root, chosen, indices, 5, none), "past the end");
     }
+
+    /// Sets that would smuggle in a leaf the root never sees, were their indices not strictly increasing.
+    function test_verifyMulti_smuggledLeaf_fails() external view {
+        bytes32 forged = Trees.leafHash("forged");
+        uint256[] memory indices = new uint256[](2);
+        bytes32[] memory chosen = new bytes32[](2);
+        bytes32[] memory leaves = tree(4, 2);
+        bytes32[] memory proof = new bytes32[](2);
+        (indices[0], indices[1]) = (1, 1);
+        (chosen[0], chosen[1]) = (leaves[1], forged);
+        (proof[0], proof[1]) = (leaves[0], leaves[0]);
+        assertFalse(this.verifyMulti(Trees.root(leaves), chosen, indices, 2, proof), "behind a true one");
+
+        leaves = tree(4, 3);
+        proof = new bytes32[](3);
+        (indices[0], indices[1]) = (2, 0);
+        (chosen[0], chosen[1]) = (leaves[2], forged);
+        proof[1] = Trees.nodeHash(leaves[0], leaves[1]);
+        assertFalse(this.verifyMulti(Trees.root(leaves), chosen, indices, 3, proof), "before a true one");
+    }
 }

@@ -260,6 +260,9 @@ contract PaymentVault_Caps_Test is Fixture {
         KeyGrant memory grant = capped(10_000, 1_000);
         assertEq(settle(router, entry(grant, "alice", 700)), 700, "one");
         assertEq(settle(other, entry(grant, "alice", 700)), 300, "the other gets the rest");
+        (,, uint256 debited) = vault.grantOf(digestOf(grant));
+        assertEq(debited, 1_000, "both together");
+        assertEq(settle(router, entry(grant, "alice", 900)), 0, "and the first no more");
     }
 
     function test_caps_daily_growsWithUse_holds() external {
