@@ -17,7 +17,7 @@
 
 #include "ca1_simd.h"
 
-SHAPE(dots_1, 1, 4, 2)
+SHAPE(dots_1, 1, 8, 1)
 SHAPE(dots_2, 2, 2, 2)
 SHAPE(dots_4, 4, 1, 2)
 SHAPE(dots_6, 6, 1, 2)
