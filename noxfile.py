@@ -17,8 +17,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -49,8 +52,9 @@ def up(args: list[str]) -> None:
 
 @task
 def test(args: list[str]) -> None:
-    """Run the tests; arguments go to pytest."""
-    python("-m", "pytest", *args)
+    """Run the tests; arguments go to pytest. PostgreSQL is started for them if it is installed."""
+    with postgresql(args):
+        python("-m", "pytest", *args)
 
 
 @task
@@ -83,8 +87,7 @@ def artifacts(args: list[str]) -> None:
 def contracts(args: list[str]) -> None:
     """Run the contracts' own tests (needs node)."""
     npm_packages()
-    forge = CONTRACTS / "node_modules" / ".bin" / "forge"
-    run([str(forge), "test", *args], folder=CONTRACTS)
+    run(["node", str(CONTRACTS / "bin" / "forge"), "test", *args], folder=CONTRACTS)
 
 
 @task
@@ -124,6 +127,86 @@ def lock(args: list[str]) -> None:
         "# Written by `python3 noxfile.py lock`; not edited by hand.\n" + text
     )
     say(f"wrote {LOCK.relative_to(ROOT)}")
+
+
+# -- a database for the tests ----------------------------------------------------------------------
+
+POSTGRES_VARIABLE = "INFERA_TEST_POSTGRES"
+POSTGRES_TESTS = ROOT / "tests" / "unit" / "state" / "test_postgres.py"
+
+
+@contextmanager
+def postgresql(args: list[str]) -> Iterator[None]:
+    """An empty PostgreSQL server of this run alone, if one is installed and the tests may use it.
+
+    It listens on a socket in a folder of mode 0700, on no port.
+    """
+    named = [ROOT / arg.partition("::")[0] for arg in args]
+    named = [path for path in named if path.exists()]
+    if POSTGRES_VARIABLE in os.environ or not (
+        not named or any(POSTGRES_TESTS.is_relative_to(path) for path in named)
+    ):
+        yield
+        return
+    programs = postgresql_programs()
+    if programs is None:
+        say("PostgreSQL is not installed: its tests are left out")
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="infera-pg-") as name:
+        folder, data = Path(name), str(Path(name) / "data")
+        owner: dict[str, Any] = {}
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # the server refuses to run as root
+            owner = server_user()
+            os.chown(folder, owner["user"], owner["group"])
+
+        def server(program: str, *rest: str) -> bool:
+            with (folder / "log").open("ab") as log:
+                command = [str(programs / program), "-D", data, *rest]
+                done = subprocess.run(
+                    command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **owner
+                )
+            return done.returncode == 0
+
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+        try:
+            if server(
+                "initdb", "-U", "infera", "-A", "trust", "-E", "UTF8", "--no-sync"
+            ) and server(
+                "pg_ctl", "-w", "-t", "60", "-l", str(folder / "server.log"), "-o", options, "start"
+            ):
+                say("PostgreSQL runs for these tests")
+                os.environ[POSTGRES_VARIABLE] = f"postgresql://infera@/postgres?host={folder}"
+            else:
+                logs = [folder / "log", folder / "server.log"]
+                tail = [line for log in logs if log.exists() for line in read_lines(log)][-5:]
+                say("PostgreSQL does not start: its tests are left out\n   " + "\n   ".join(tail))
+            yield
+        finally:
+            os.environ.pop(POSTGRES_VARIABLE, None)
+            server("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+def postgresql_programs() -> Path | None:
+    """The folder of the newest installed server's programs."""
+    debian = Path("/usr/lib/postgresql")
+    versions = [p.parent for p in debian.glob("*/bin/initdb") if p.parts[-3].isdigit()]
+    on_path = shutil.which("initdb")
+    found = sorted(versions, key=lambda folder: int(folder.parts[-2]))
+    return found[-1] if found else Path(on_path).resolve().parent if on_path else None
+
+
+def server_user() -> dict[str, Any]:
+    """Whom root runs a server as: `postgres`, or `nobody`."""
+    import pwd
+
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    entry = known.get("postgres") or known["nobody"]
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def read_lines(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines()
 
 
 # -- the way in ------------------------------------------------------------------------------------
@@ -195,7 +278,8 @@ def npm_packages() -> None:
     inputs = [CONTRACTS / "package-lock.json"]
     if done.outdated("packages", inputs):
         say("installing the contracts' tools")
-        run(["npm", "ci", "--no-audit", "--no-fund"], folder=CONTRACTS)
+        # The programs are in packages of their own: no package needs to run a script.
+        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder=CONTRACTS)
         done.mark("packages", inputs)
 
 
