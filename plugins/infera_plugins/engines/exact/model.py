@@ -14,6 +14,7 @@ from infera.protocol.jobs import token_commitment
 from infera.types import Completion, Delta, FinishReason, JobRequest, ModelInfo, TokenLogprob
 from infera_ext.ca1 import Ca1Error, Model, Session
 from infera_plugins.engines.exact.architecture import read_architecture
+from infera_plugins.engines.exact.generation_config import read_sampling
 from infera_plugins.engines.exact.manifest import build_manifest, model_id
 from infera_plugins.engines.exact.sampler import Floats, Sampler, log_probabilities
 from infera_plugins.engines.exact.tokenizer import Detokenizer, StopFilter, Tokenizer
@@ -44,7 +45,8 @@ def load_model(folder: Path, name: str, *, twin: bool = False) -> Loaded:
     weights = map_weights(folder)
     model = load(arch, weights, twin=twin)
     manifest = build_manifest(folder, arch, weights.files, model.shape.format, tokenizer.template)
-    info = ModelInfo(name, model_id(manifest), arch.context, manifest)
+    sampling = read_sampling(folder)
+    info = ModelInfo(name, model_id(manifest), arch.context, manifest, sampling)
     return Loaded(info, tokenizer, model, frozenset(arch.eos))
 
 
