@@ -50,6 +50,19 @@ POINTS: dict[str, tuple[type, str, str]] = {
 
 JOBS = 24
 
+PRELOAD = [
+    "mortal_node",
+    "aiosqlite",
+    "alembic.command",
+    "anyio._backends._asyncio",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "infera_plugins.chains.evm.embedded.node",
+    "infera_plugins.engines.exact",
+    "infera_plugins.fronts.openai.server",
+    "infera_plugins.verification.optimistic",
+]
+"""Imported once for all lives, which then start twice as fast."""
+
 
 def _die(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)

@@ -27,7 +27,7 @@ USDC = 1_000_000
 def _life(home: Path, point: str | None, calls: int = 1) -> int:
     """One life of a mortal node; its exit status."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mortal_node"])
+    context.set_forkserver_preload(mortal_node.PRELOAD)
     child = context.Process(target=mortal_node.run, args=(home, point, calls))
     child.start()
     child.join(60)
