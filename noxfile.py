@@ -169,12 +169,10 @@ def postgresql(args: list[str]) -> Iterator[None]:
             return done.returncode == 0
 
         options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+        prepare = ("-U", "infera", "-A", "trust", "-E", "UTF8", "--no-sync")
+        start = ("-w", "-t", "60", "-l", str(folder / "server.log"), "-o", options, "start")
         try:
-            if server(
-                "initdb", "-U", "infera", "-A", "trust", "-E", "UTF8", "--no-sync"
-            ) and server(
-                "pg_ctl", "-w", "-t", "60", "-l", str(folder / "server.log"), "-o", options, "start"
-            ):
+            if server("initdb", *prepare) and server("pg_ctl", *start):
                 say("PostgreSQL runs for these tests")
                 os.environ[POSTGRES_VARIABLE] = f"postgresql://infera@/postgres?host={folder}"
             else:

@@ -45,7 +45,7 @@ def test_ci_runs_existing_tasks(noxfile: Any) -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     used = {
         word
-        for line in re.findall(r"^ *for task in (.+); do$", script, re.M)
+        for line in re.findall(r"^ *(?:for task in (?=.+; do$)|phase (?=\w))([\w ]+)", script, re.M)
         for word in line.split()
     }
     assert used == {"test", "lint", "types", "imports", "artifacts", "contracts"}
