@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from importlib.metadata import entry_points
 
-import pytest
 from hypothesis import settings
 
 settings.register_profile("dev", max_examples=60, deadline=None)
@@ -15,9 +14,3 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 # An installed package brings its fixtures by itself; an older installation is helped along.
 if not any(point.value == "infera.testing.plugin" for point in entry_points(group="pytest11")):
     pytest_plugins = ["infera.testing.plugin"]
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """INFERA runs on asyncio: its database driver and web server know nothing else."""
-    return "asyncio"

@@ -43,11 +43,6 @@ def anvil() -> str | None:
     return str(found[0]) if found else shutil.which("anvil")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def node_of(kind: str, folder: Path) -> AsyncIterator[str]:
     """The `rpc:` of a fresh chain."""

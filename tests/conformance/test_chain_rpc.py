@@ -28,11 +28,6 @@ INFR, STAKES, PROXY = interface("INFR"), interface("StakeRegistry"), interface("
 ETHER = 10**18
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @asynccontextmanager
 async def anvil(folder: Path) -> AsyncIterator[Any]:
     found = sorted(ROOT.glob("contracts/node_modules/@foundry-rs/anvil-*/bin/anvil"))

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class TestEmbedded(ChainConformance):
     @pytest.fixture
     async def state(self, tmp_path: Path) -> AsyncIterator[State]:

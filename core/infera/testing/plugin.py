@@ -22,6 +22,21 @@ if TYPE_CHECKING:
     MakeNode = Callable[..., AbstractAsyncContextManager[Node]]
 
 
+class _Backend:
+    @pytest.fixture(scope="session")
+    @staticmethod
+    def anyio_backend() -> str:
+        """INFERA runs on asyncio: its database driver and web server know nothing else."""
+        return "asyncio"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Bring `anyio_backend` after anyio's own plugin, whichever of the two was loaded first: of two
+    plugins' fixtures the later one counts. A fixture in a test module or conftest.py goes first.
+    """
+    config.pluginmanager.register(_Backend(), "infera-anyio-backend")
+
+
 @pytest.fixture
 def infera_home(tmp_path: Path) -> Path:
     """A node's home that exists and is empty."""

@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 CHAIN_ID = 31337
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Clock:
     """A world clock that moves when told."""

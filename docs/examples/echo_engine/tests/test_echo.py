@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from infera.testing.plugin import MakeNode
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class TestEcho(EngineConformance):
     """All that is asked of an engine."""
 
