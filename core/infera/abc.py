@@ -183,6 +183,10 @@ class Chain(Component):
     @abstractmethod
     async def generation(self, account: Address) -> int: ...
 
+    async def grant_revoked(self, account: Address, grant: bytes) -> bool:
+        """Whether the account has ended this one grant. False where only `revoke_keys` ends any."""
+        return False
+
     @abstractmethod
     async def debited(self, router: Address, grant: bytes) -> int:
         """Cumulative micro-USDC the vault has debited under this grant by this router."""

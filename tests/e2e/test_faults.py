@@ -672,3 +672,32 @@ async def test_an_orderly_stop_keeps_what_was_delivered(make_node: Any) -> None:
         [row] = await again.rows(served_jobs)
         await again.seen.wait(CreditClaimed)
         assert (row.cost, row.acked) == (cost(2, 2, *PRICES), True)
+
+
+async def test_a_key_that_its_account_has_ended_is_refused_at_once(make_node: Any) -> None:
+    """Served on, its jobs could never be debited."""
+    async with running(make_node, config(1), providers=1) as small:
+        await small.ask()
+        await small.seen.wait(CreditClaimed)
+        caller, chain = small.caller, small.chain
+        assert isinstance(chain, EvmChain)
+        developer = small.node.context.keys.get("developer")
+        await chain.transact(developer, "PaymentVault", "revokeGrant", caller.grant)
+
+        def refused() -> bool:
+            try:
+                small.gateway.authenticate(small.key)
+            except RequestError as error:
+                return (error.status, error.code) == (401, "api_key_revoked")
+            return False
+
+        await small.seen.until(refused, "the router has heard of it")
+        grant = small.dispatcher.ledger.grants[caller.grant]
+        with pytest.raises(RequestError, match="its account has revoked it"):
+            await small.gateway.register_grant(grant.grant, grant.signature)
+        key = small.key
+    # It stays so after a restart, and the node runs all the same.
+    async with running(make_node, config(1), providers=1) as small:
+        with pytest.raises(RequestError) as failed:
+            small.gateway.authenticate(key)
+        assert failed.value.code == "api_key_revoked"

@@ -253,6 +253,10 @@ class EvmChain(Chain):
         """The generation a valid grant of the account carries."""
         return int(await self.call("PaymentVault", "generationOf", account))
 
+    async def grant_revoked(self, account: Address, grant: bytes) -> bool:
+        """Whether the account has ended this one grant."""
+        return bool(await self.call("PaymentVault", "grantRevokedAt", account, grant))
+
     async def debited(self, router: Address, grant: bytes) -> int:
         """What has been applied under the grant by this router."""
         applied, _, _ = await self.call("PaymentVault", "appliedOf", grant, router)

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 from infera.abc import Gateway, Role
-from infera.errors import ChainError, ChainUnavailableError, NeedsOperatorError, TransientError
+from infera.errors import (
+    ChainError,
+    ChainUnavailableError,
+    NeedsOperatorError,
+    RequestError,
+    TransientError,
+)
 from infera.events import KeyIssued, ProgressMade, usdc
 from infera.protocol.apikeys import key_hash, new_api_key
 from infera.protocol.messages import KeyGrant
@@ -93,8 +99,13 @@ class AccountRole(Role):
         bearer, fresh = self._keyring.get_or_create(name, new_api_key)
         generation = await self._chain.generation(self._signer.address)
         grant = self._keyring.grant(name)
-        if grant is None or grant.generation != generation or router not in grant.routers:
-            now = int(time())
+        now = int(time())
+        if (
+            grant is None
+            or grant.generation != generation
+            or router not in grant.routers
+            or grant.not_after <= now
+        ):
             grant = KeyGrant(
                 account=self._signer.address,
                 key_hash=key_hash(bearer),
@@ -111,7 +122,12 @@ class AccountRole(Role):
             )
             self._keyring.save_grant(name, grant)
         signature = self._signer.sign(grant.digest(self._chain.domain))
-        await gateway.register_grant(grant, signature)
+        try:
+            await gateway.register_grant(grant, signature)
+        except RequestError as error:
+            # Its owner has revoked this very key: it must not come back by itself.
+            self._say(f"API key {name} stays out of use: {error.message}")
+            return
         if fresh:
             self._context.bus.publish(KeyIssued(self._signer.address, name))
 

@@ -200,19 +200,21 @@ class RouterGateway(Gateway):
         known = self._d.ledger.by_key.get(grant.key_hash)
         if known is not None and known.grant.account != grant.account:
             complaint = "another account already uses this key"
-        if complaint is None:
-            # Read the chain before saying yes, so that a revoked generation is refused here and not
-            # at the first call.
-            book = self._d.ledger.add(digest, grant, signature)
-            await self._settlement.refresh(grant.account)
-            if grant.generation != self._d.ledger.account(grant.account).generation:
-                self._d.ledger.drop(book)
-                complaint = "the grant's generation is not the account's current one"
+        # Read the chain before saying yes, so that what is revoked is refused here and not at the
+        # first call.
+        chain = self._settlement.chain
+        if complaint is None and grant.generation != await chain.generation(grant.account):
+            complaint = "the grant's generation is not the account's current one"
+        elif complaint is None and await chain.grant_revoked(grant.account, digest):
+            complaint = "its account has revoked it"
         if complaint is not None:
             raise RequestError(
                 f"Grant refused: {complaint}.", code="grant_refused", status=400, param="grant"
             )
+        # Written down first: what is charged under it must be found again after a crash.
         await self._d.store.keep_grant(digest, grant, signature)
+        self._d.ledger.add(digest, grant, signature)
+        await self._settlement.refresh(grant.account)
         return digest
 
     async def batch_leaves(self, index: int) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class GrantBook:
     reserved: int = 0
     day: int = 0
     charged_today: int = 0
+    revoked: bool = False
 
 
 @dataclass(slots=True)
@@ -92,12 +93,6 @@ class Ledger:
         self.account(grant.account)
         return book
 
-    def drop(self, book: GrantBook) -> None:
-        """Forget a grant that turned out to be no good, before it was ever used."""
-        self.grants.pop(book.digest, None)
-        if self.by_key.get(book.grant.key_hash) is book:
-            del self.by_key[book.grant.key_hash]
-
     def usable_grant(self, key_hash: bytes, now: int) -> GrantBook:
         """The grant behind a bearer key. Raises 401 in words that never tell a stranger which
         keys exist.
@@ -106,7 +101,7 @@ class Ledger:
         if book is None:
             raise _unauthorized("Incorrect API key provided.", "invalid_api_key")
         grant = book.grant
-        if grant.generation != self.account(grant.account).generation:
+        if book.revoked or grant.generation != self.account(grant.account).generation:
             raise _unauthorized("This API key has been revoked by its owner.", "api_key_revoked")
         if not grant.not_before <= now <= grant.not_after:
             raise _unauthorized(

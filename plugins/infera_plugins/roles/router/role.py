@@ -48,6 +48,7 @@ _VAULT_EVENTS = (
     "Unlocking",
     "Unlocked",
     "AllRevoked",
+    "GrantRevoked",
     "Debited",
 )
 
@@ -129,7 +130,7 @@ class RouterRole(Role):
             dispatcher.suspended[job.job_id] = (reservation, job.ticket.deadline)
         try:
             for account_address in list(ledger.accounts):
-                await settlement.refresh(account_address)
+                await settlement.refresh_grants(account_address)
         except ChainUnavailableError as error:
             raise TransientError(f"the router cannot read balances: {error.message}") from error
 
@@ -149,7 +150,9 @@ class RouterRole(Role):
             try:
                 if event.name == "Reorged":
                     for known in list(ledger.accounts):
-                        await settlement.refresh(known)
+                        await settlement.refresh_grants(known)
+                elif account in ledger.accounts and event.name == "GrantRevoked":
+                    await settlement.refresh_grants(str(account))
                 elif account in ledger.accounts:
                     await settlement.refresh(str(account))
             except ChainError as error:

@@ -173,6 +173,12 @@ class Settlement:
         book.locked = lockup.locked
         book.usable = lockup.locked - lockup.thawing
 
+    async def refresh_grants(self, account: Address) -> None:
+        """Mirror which of an account's grants it has ended, and its figures."""
+        for grant in [g for g in self.ledger.grants.values() if g.grant.account == account]:
+            grant.revoked = await self.chain.grant_revoked(account, grant.digest)
+        await self.refresh(account)
+
     async def credit(self, provider: Address) -> dict[str, Any]:
         """What a provider may claim now, with the proof: cumulative credit in the newest applied
         batch.
