@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from . import export, tokenizer, train
-from .corpus import tasks
+from .corpus import offtopic, tasks
 from .corpus.mix import Mixer, pick
 from .model import Llama, generate
-from .questions import FRESH, QUESTIONS
+from .questions import FRESH, QUESTIONS, REFUSAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def main() -> None:
         hits = 0
         for ask, want in questions:
             got = reply(net, tok, ask)
-            good = want in got.lower()
+            good = got in offtopic.ANSWERS if want == REFUSAL else want in got.lower()
             hits += good
             print(f"{'ok ' if good else 'BAD'} {ask}\n      {got}")
         print(f"{title} questions: {hits} of {len(questions)}", flush=True)

@@ -5,6 +5,7 @@ None of these phrasings can be drawn from the corpus; `evaluate.py` checks that 
 was closed, so it is the stricter measure.
 """
 
+REFUSAL = "(says that it does not know)"
 QUESTIONS: tuple[tuple[str, str], ...] = (
     ("Could you give me the gist of INFERA?", "network"),
     ("What sort of thing is a hot pool supposed to be?", "loaded"),
@@ -40,11 +41,11 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
     ("How do I make my voting power larger?", "lock"),
     ("Hi there, what is your name please?", "first light"),
     ("Good day! How are you?", "help"),
-    ("Who was the first man on the moon?", "infera"),
-    ("What is a good recipe for goulash?", "infera"),
-    ("Which team won the championship in 1998?", "infera"),
-    ("Can you recommend a nice hotel in Lisbon?", "infera"),
-    ("Please write a haiku about autumn.", "infera"),
+    ("Who was the first man on the moon?", REFUSAL),
+    ("What is a good recipe for goulash?", REFUSAL),
+    ("Which team won the championship in 1998?", REFUSAL),
+    ("Can you recommend a nice hotel in Lisbon?", REFUSAL),
+    ("Please write a haiku about autumn.", REFUSAL),
     ("Answer in one word: which currency do customers pay in?", "usdc"),
 )
 
@@ -68,8 +69,8 @@ FRESH: tuple[tuple[str, str], ...] = (
     ("Is the supply of the token going to grow?", "no"),
     ("Which software must I install to call the API?", "openai"),
     ("Are you an intelligent being?", "model"),
-    ("How tall is the Eiffel Tower?", "infera"),
-    ("My cat is sick, what now?", "infera"),
-    ("Can you solve differential equations?", "infera"),
-    ("Who is the prime minister of Norway?", "infera"),
+    ("How tall is the Eiffel Tower?", REFUSAL),
+    ("My cat is sick, what now?", REFUSAL),
+    ("Can you solve differential equations?", REFUSAL),
+    ("Who is the prime minister of Norway?", REFUSAL),
 )
