@@ -701,3 +701,28 @@ async def test_a_key_that_its_account_has_ended_is_refused_at_once(make_node: An
         with pytest.raises(RequestError) as failed:
             small.gateway.authenticate(key)
         assert failed.value.code == "api_key_revoked"
+
+
+async def test_what_a_reorganisation_takes_away_is_settled_again(make_node: Any) -> None:
+    async with running(make_node, config(1), providers=1) as small:
+        chain = small.chain
+        assert isinstance(chain, EvmChain)
+        await small.ask(seed=1)
+        await small.seen.wait(CreditClaimed)
+        snapshot = await chain.rpc.once("evm_snapshot")
+        before = len(small.seen.events)
+        await small.ask(seed=2)
+        await small.seen.wait(CreditClaimed, after=before)
+        total = small.book().charged
+        assert await chain.debited(small.address("router"), small.caller.grant) == total
+
+        before = len(small.seen.events)
+        assert await chain.rpc.once("evm_revert", snapshot)
+        chain.session.transactor._nonces.clear()  # what it does itself once it gives up waiting
+        again = await small.seen.wait(BatchCommitted, after=before)
+        assert again.index == 1
+        await small.seen.wait(DebitsApplied, after=before)
+        assert await chain.debited(small.address("router"), small.caller.grant) == total
+        await small.ask(seed=3)
+        await small.seen.until(lambda: small.book().unsettled == 0, "the next job is settled")
+        assert await chain.batch_count(small.address("router")) == 3

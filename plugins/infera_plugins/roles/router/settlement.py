@@ -79,6 +79,7 @@ class Settlement:
     async def commit_all(self) -> None:
         """Commit batches until nothing delivered is left out."""
         pending = await self.store.uncommitted_batch()
+        await self._commit_lost(pending)
         while True:
             if pending is None:
                 pending = await self._build()
@@ -86,6 +87,17 @@ class Settlement:
                 return
             await self._commit(pending)
             pending = None
+
+    async def _commit_lost(self, pending: StoredBatch | None) -> None:
+        """Commit again, in order, what a reorganisation has taken off the chain."""
+        last = await self.store.last_batch()
+        if last is None:
+            return
+        here = last.header.index + (pending is None)
+        for index in range(await self.chain.batch_count(self.address), here):
+            batch = await self.store.batch(index)
+            if batch is not None:
+                await self._commit(batch)
 
     async def _build(self) -> StoredBatch | None:
         """Put the oldest delivered jobs into the next batch, in one transaction of the local
