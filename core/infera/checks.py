@@ -5,9 +5,13 @@ A plugin registers its own with `infera_register_checks`.
 
 from __future__ import annotations
 
+import errno
+import socket
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
+
+import anyio.to_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,11 +32,12 @@ class Severity(StrEnum):
 @dataclass(frozen=True, slots=True)
 class CheckContext:
     """What a check may look at: the node's home and the validated configuration blocks of each
-    layer.
+    layer. `running`: a node uses this home now, so what it needs is taken, and by it.
     """
 
     home: Path
     blocks: Mapping[str, Sequence[BaseModel]] = field(default_factory=dict)
+    running: bool = False
 
     def configs(self, model: type[M]) -> list[M]:
         """The configured blocks of one config model; empty without a configuration."""
@@ -57,3 +62,24 @@ class HealthCheck:
     severity: Severity = Severity.ERROR
     depends_on: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+
+
+async def port_problem(host: str, port: int) -> str | None:
+    """Why a server could not listen there now; None if it could, and for port 0."""
+    return await anyio.to_thread.run_sync(_port_problem, host, port) if port else None
+
+
+def _port_problem(host: str, port: int) -> str | None:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return f"port {port} is in use; stop what listens on it, or set `listen:` to another"
+        if error.errno == errno.EACCES:
+            return f"port {port} needs privileges; set `listen:` to one above 1023"
+        return f"cannot listen on {host}: {error.strerror or error}; correct `listen:`"
+    return None

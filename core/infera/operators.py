@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+import anyio.to_thread
 from pydantic import BaseModel, ConfigDict, Field
 
+from infera.checks import CheckContext, HealthCheck
 from infera.errors import ChainError, ChainUnavailableError, NeedsOperatorError, TransientError
+from infera.types import OperatorRole
 
 if TYPE_CHECKING:
     from infera.abc import Chain
     from infera.context import Context
     from infera.keys import Signer
-    from infera.types import Address, OperatorRole
+    from infera.types import Address
 
 INFR = 10**18
 """Wei of one INFR."""
@@ -23,6 +26,9 @@ class OperatorConfig(BaseModel):
     """The settings all staked roles share; a role's own model extends it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    staked_as: ClassVar[OperatorRole | None] = None
+    """What the stake is for; a role's own model says it, and `infera doctor` then looks for it."""
 
     key: str = Field(description="name of the hot key in this node's key store; made if missing")
     cold_key: str | None = Field(
@@ -102,6 +108,26 @@ async def ensure_registered(
             f"the chain refused to register {label} {who.address}: {error.revert or error.message}",
             hint=error.hint or "check the address's INFR and ETH balances and the minimum stake",
         ) from error
+
+
+def keys_check(code: str, kind: str, model: type[OperatorConfig]) -> HealthCheck:
+    """The check that a role's keys can be used: those that exist. Others are made at start."""
+
+    async def run(context: CheckContext) -> str | None:
+        from infera.keys import KeyStore
+
+        def read() -> None:
+            store = KeyStore(context.home / "keys")
+            for config in context.configs(model):
+                for name in (config.key, config.cold_key):
+                    if name is not None and (store.folder / f"{name}.key").exists():
+                        store.get(name)
+
+        await anyio.to_thread.run_sync(read)
+        return None
+
+    title = f"the {kind}'s keys can be read, by this node alone"
+    return HealthCheck(code, title, run, depends_on=("home_writable",), kinds=(kind,))
 
 
 async def active_hot_key(chain: Chain, address: Address, role: OperatorRole) -> Address | None:

@@ -1,1 +1,1 @@
-"""What a node can be composed of. Each plugin comes in through the entry points, like anybody else's."""
+"""What a node can be composed of. Each plugin comes in through the entry points, like any other."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 import click
 
 from infera.checks import CheckContext, HealthCheck, Severity
@@ -57,6 +58,7 @@ def command(config: str | None, home: Path | None) -> None:
 async def diagnose(registry: Registry, home: Path, config: NodeConfig | None) -> list[Result]:
     """Run every check that applies, causes before symptoms."""
     from infera.cli.checks import BUILTIN
+    from infera.kernel.lock import HomeLock
 
     checks = {c.code: c for c in BUILTIN} | registry.checks
     used = {block.kind.kind for block in config.blocks()} if config else set()
@@ -65,7 +67,8 @@ async def diagnose(registry: Registry, home: Path, config: NodeConfig | None) ->
         if config
         else {}
     )
-    context = CheckContext(home, blocks)
+    running = await anyio.to_thread.run_sync(HomeLock(home).held)
+    context = CheckContext(home, blocks, running)
     results: dict[str, Result] = {}
     for check in in_order(checks):
         if check.kinds and not used.intersection(check.kinds):
@@ -116,6 +119,6 @@ async def _run(check: HealthCheck, context: CheckContext) -> str | None:
     try:
         return await check.run(context)
     except InferaError as error:
-        return str(error)
+        return "; ".join(part for part in (error.message, error.hint) if part)
     except Exception as error:
         return f"the check itself failed: {error!r}"

@@ -25,6 +25,21 @@ class HomeLock:
         self.path = home / "node.lock"
         self._handle: int | None = None
 
+    def held(self) -> bool:
+        """Whether a node uses the home. Makes no file."""
+        try:
+            handle = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
     def __enter__(self) -> HomeLock:
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:

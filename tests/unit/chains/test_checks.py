@@ -1,21 +1,28 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
 from websockets.asyncio.server import serve
 
 from infera.checks import CheckContext
-from infera_plugins.chains.evm import EvmConfig
+from infera.keys import KeyStore
+from infera.operators import OperatorConfig
+from infera.types import OperatorRole
+from infera_plugins.chains.evm import EvmConfig, transport
 from infera_plugins.chains.evm.checks import CHECKS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
+REACHABLE, STAKED = CHECKS
+
 
 async def run(home: Path, **settings: Any) -> str | None:
     block = EvmConfig.model_validate(settings)
-    return await CHECKS[0].run(CheckContext(home, {"chains": [block]}))
+    return await REACHABLE.run(CheckContext(home, {"chains": [block]}))
 
 
 async def test_the_node_must_answer_and_be_the_right_chain(tmp_path: Path) -> None:
@@ -35,3 +42,86 @@ async def test_the_node_must_answer_and_be_the_right_chain(tmp_path: Path) -> No
         silent = await run(tmp_path, rpc=f"ipc://{tmp_path}/nobody.ipc")
     assert silent is not None
     assert "does not answer" in silent
+
+
+# -- stakes
+
+INFR = 10**18
+
+
+class Line:
+    """Another connection to an embedded chain; hanging up leaves the chain alone."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self.asked: set[str] = set()
+
+    async def connect(self) -> None: ...
+
+    async def disconnect(self) -> None: ...
+
+    async def make_request(self, method: str, params: Any) -> Any:
+        self.asked.add(method)
+        return await self._node.make_request(method, params)
+
+
+class Validator(OperatorConfig):
+    staked_as: ClassVar[OperatorRole | None] = OperatorRole.VALIDATOR
+    key: str = "hot"
+
+
+async def test_operators_must_be_staked(
+    run_chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "node"
+    home.mkdir()
+    async with run_chain(tmp_path, fund={"rich": {}, "*": {"infr": 0}}) as net:
+        line = Line(net.chain.session.node)
+        monkeypatch.setattr(transport, "make_transport", lambda *_, **__: line)
+        contracts: Any = dict(net.chain.contracts)
+
+        async def says(config: OperatorConfig, **settings: Any) -> str | None:
+            settings = {"rpc": "http://x", "contracts": contracts} | settings
+            blocks = {"chains": [EvmConfig.model_validate(settings)], "roles": [config]}
+            return await STAKED.run(CheckContext(home, blocks))
+
+        keys = KeyStore(home / "keys")
+        assert "(key 'hot' is not made yet) has no active" in (await says(Validator()) or "")
+        assert keys.names() == []
+        poor = keys.create("hot").address
+        assert await says(Validator()) == (
+            f"validator {poor} has no active stake; set `stake_infr:` (at least 10000)"
+        )
+        assert f"validator {poor} is to stake 10000 INFR but has 0" in (
+            await says(Validator(stake_infr=10_000)) or ""
+        )
+        rich = keys.add("rich", net.context.keys.get("rich"))
+        staking = Validator(cold_key="rich", stake_infr=10_000)
+        assert await says(staking) is None  # it has what it will stake
+        assert "is to stake" in (await says(Validator(cold_key="rich", stake_infr=2_000_000)) or "")
+        elsewhere = Validator(operator=rich.address)
+        assert f"not an active validator with hot key {poor}" in (await says(elsewhere) or "")
+
+        await net.chain.register_operator(
+            rich, OperatorRole.VALIDATOR, poor, 10_000 * INFR, "ws://x"
+        )
+        assert await says(elsewhere) is None
+        assert await says(Validator(cold_key="rich")) is None
+        other = keys.create("other").address
+        stranger = Validator(key="other", operator=rich.address)
+        assert f"not an active validator with hot key {other}" in (await says(stranger) or "")
+        assert await says(Validator(key="other", cold_key="rich")) is None  # will change it
+
+        nowhere = contracts | {"StakeRegistry": "0x" + "77" * 20}
+        assert "there is no StakeRegistry at" in (await says(staking, contracts=nowhere) or "")
+        assert "no contracts are known" in (await says(staking, contracts="auto") or "")
+        fresh = await says(Validator(), contracts="auto", deploy=True)
+        assert fresh is None  # neither are there contracts yet
+        assert await says(Validator(), rpc="embedded", contracts="auto") is None
+        assert not {m for m in line.asked if "send" in m.lower()}
+        assert sorted(p.name for p in home.iterdir()) == ["keys"]
+
+        (home / "contracts.json").write_bytes((tmp_path / "contracts.json").read_bytes())
+        gift = {"contracts": "auto", "fund": {"hot": {}}}
+        assert await says(Validator(stake_infr=10_000), **gift) is None  # play money at start
+        assert await says(Validator(stake_infr=10_000), **gift | {"fund": {}}) is not None

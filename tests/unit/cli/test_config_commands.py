@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,6 +11,8 @@ import pytest
 
 from infera.checks import CheckContext, HealthCheck, Severity
 from infera.cli.doctor import diagnose, in_order, report
+from infera.config import shipped
+from infera.kernel.lock import HomeLock
 from infera.kernel.registry import Registry
 
 if TYPE_CHECKING:
@@ -45,8 +48,18 @@ def test_unknown_shipped_name_gets_the_nearest(infera) -> None:
     assert "did you mean 'provider'?" in infera("validate", "provder").err
 
 
-def test_validate_shows_three_stages(infera) -> None:
-    done = infera("validate", "devnet")
+@pytest.fixture
+def devnet(tmp_path: Path) -> str:
+    """The shipped devnet, on any free port."""
+    path = tmp_path / "devnet.yaml"
+    text = shipped("devnet").read_text()
+    assert "listen: 127.0.0.1:8080" in text
+    path.write_text(text.replace("listen: 127.0.0.1:8080", "listen: 127.0.0.1:0"))
+    return str(path)
+
+
+def test_validate_shows_three_stages(infera, devnet: str) -> None:
+    done = infera("validate", devnet)
     assert done.code == 0, done.err
     stages = [line.split()[1] for line in done.out.splitlines() if line.startswith("ok")]
     assert stages[:2] == ["plugins", "configuration"]
@@ -57,8 +70,9 @@ def test_validate_can_leave_the_environment_out(infera) -> None:
     assert "environment    left out" in infera("validate", "provider", "--no-environment").out
 
 
-def test_validate_touches_nothing(infera, infera_home: Path) -> None:
-    infera("validate", "devnet")
+def test_validate_touches_nothing(infera, infera_home: Path, devnet: str) -> None:
+    infera("validate", devnet)
+    infera("doctor", devnet)
     assert list(infera_home.iterdir()) == []
 
 
@@ -162,3 +176,23 @@ def test_doctor_says_what_to_do_about_open_keys(infera, infera_home: Path) -> No
     done = infera("doctor")
     assert f"chmod 700 {infera_home}" in done.out
     assert done.code == 0
+
+
+def test_doctor_looks_at_what_the_configuration_uses(infera, devnet: str) -> None:
+    shown = infera("doctor", devnet).out
+    for code in ("router_keys", "provider_routers", "validator_keys", "exact_models", "openai_tls"):
+        assert f"   {code}" in shown
+        assert f"   {code}" not in infera("doctor").out
+
+
+def test_ports_of_the_running_node_are_its_own(infera, infera_home: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        path = tmp_path / "front.yaml"
+        listen = f"127.0.0.1:{server.getsockname()[1]}"
+        path.write_text(f"fronts: [{{kind: openai, listen: '{listen}'}}]")
+        assert f"{listen}: port" in infera("doctor", str(path)).out
+        with HomeLock(infera_home):
+            done = infera("doctor", str(path))
+            assert done.code == 0, done.out
+        done = infera("validate", str(path))
+        assert (done.code, "openai_port_free" in done.out) == (1, True)

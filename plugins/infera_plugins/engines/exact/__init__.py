@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import click
 
+    from infera.checks import HealthCheck
+
 
 @hookimpl
 def infera_manifest() -> Manifest:
@@ -31,3 +33,11 @@ def infera_register_commands(register: Callable[[click.Command], None]) -> None:
 
     register(models)
     register(exact)
+
+
+@hookimpl
+def infera_register_checks(register: Callable[[HealthCheck], None]) -> None:
+    from infera_plugins.engines.exact.checks import CHECKS
+
+    for check in CHECKS:
+        register(check)

@@ -86,8 +86,8 @@ def number_format(arch: Architecture, weights: Weights) -> Format:
     return Format.BF16 if all(f == Format.BF16 for f in matrices) else Format.F32
 
 
-def load(arch: Architecture, weights: Weights, *, twin: bool = False) -> Model:
-    """Pack the weights. `EngineError` for missing, surplus, misshapen or non-finite tensors."""
+def check_names(arch: Architecture, weights: Weights) -> None:
+    """`EngineError` for missing and surplus tensors."""
     wanted = layout(arch)
     missing = sorted(wanted.keys() - weights.tensors.keys())
     if missing:
@@ -95,6 +95,36 @@ def load(arch: Architecture, weights: Weights, *, twin: bool = False) -> Model:
     surplus = sorted(name for name in weights.tensors.keys() - wanted.keys() if _matters(name))
     if surplus:
         raise EngineError(f"the checkpoint has a tensor {surplus[0]} that {arch.name} does not use")
+
+
+def check_shapes(arch: Architecture, weights: Weights) -> None:
+    """`EngineError` for tensors whose headers do not fit `config.json`; reads no weights."""
+    check_names(arch, weights)
+    heads, kv = arch.heads * arch.head_dim, arch.kv_heads * arch.head_dim
+    matrices = {
+        Slot.EMBED: (arch.vocab, arch.hidden),
+        Slot.HEAD: (arch.vocab, arch.hidden),
+        Slot.Q: (heads, arch.hidden),
+        Slot.K: (kv, arch.hidden),
+        Slot.V: (kv, arch.hidden),
+        Slot.O: (arch.hidden, heads),
+        Slot.GATE: (arch.intermediate, arch.hidden),
+        Slot.UP: (arch.intermediate, arch.hidden),
+        Slot.DOWN: (arch.hidden, arch.intermediate),
+        Slot.Q_BIAS: (heads,),
+        Slot.K_BIAS: (kv,),
+        Slot.V_BIAS: (kv,),
+    }
+    for name, (slot, _) in layout(arch).items():
+        wanted, got = matrices.get(slot, (arch.hidden,)), weights.tensors[name].shape
+        if got != wanted:
+            raise EngineError(f"tensor {name} has shape {list(got)}, not {list(wanted)}")
+
+
+def load(arch: Architecture, weights: Weights, *, twin: bool = False) -> Model:
+    """Pack the weights. `EngineError` for missing, surplus, misshapen or non-finite tensors."""
+    wanted = layout(arch)
+    check_names(arch, weights)
     shape = Shape(
         vocab=arch.vocab,
         hidden=arch.hidden,

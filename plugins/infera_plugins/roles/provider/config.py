@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from infera.operators import OperatorConfig
+from infera.types import OperatorRole
 
 
 class ProviderConfig(OperatorConfig):
     """`- kind: provider`"""
+
+    staked_as: ClassVar[OperatorRole | None] = OperatorRole.PROVIDER
 
     key: str = Field(
         "provider", description="name of the hot key in this node's key store; made if missing"

@@ -4,9 +4,17 @@ settles in batches.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from infera.hookspecs import Manifest, Register, hookimpl
+from infera_plugins.roles.router.checks import CHECKS
 from infera_plugins.roles.router.config import RouterConfig
 from infera_plugins.roles.router.role import RouterRole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infera.checks import HealthCheck
 
 
 @hookimpl
@@ -17,3 +25,9 @@ def infera_manifest() -> Manifest:
 @hookimpl
 def infera_register_roles(register: Register) -> None:
     register("router", RouterRole, RouterConfig)
+
+
+@hookimpl
+def infera_register_checks(register: Callable[[HealthCheck], None]) -> None:
+    for check in CHECKS:
+        register(check)

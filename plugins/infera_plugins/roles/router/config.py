@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
+from infera.errors import NeedsOperatorError
 from infera.operators import OperatorConfig
+from infera.types import OperatorRole
 
 
 class RouterConfig(OperatorConfig):
     """`- kind: router`"""
+
+    staked_as: ClassVar[OperatorRole | None] = OperatorRole.ROUTER
 
     key: str = Field(
         "router", description="name of the hot key in this node's key store; made if missing"
@@ -40,3 +46,13 @@ class RouterConfig(OperatorConfig):
         ge=0,
         description="how long requests and answers are kept for validators and idempotency",
     )
+
+
+def endpoint(listen_on: str) -> tuple[str, int]:
+    """`HOST:PORT` in its parts."""
+    host, _, port = listen_on.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise NeedsOperatorError(
+            f"`listen: {listen_on}` is not HOST:PORT", hint='for example "0.0.0.0:8090"'
+        )
+    return host.strip("[]"), int(port)

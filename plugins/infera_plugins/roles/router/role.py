@@ -14,7 +14,6 @@ from infera.abc import Role
 from infera.errors import (
     ChainError,
     ChainUnavailableError,
-    NeedsOperatorError,
     ProtocolError,
     StateError,
     TransientError,
@@ -25,6 +24,7 @@ from infera.operators import ensure_registered, identity
 from infera.transport.frames import FrameType
 from infera.transport.sockets import LinkLostError, listen
 from infera.types import JobRequest, OperatorRole
+from infera_plugins.roles.router.config import endpoint
 from infera_plugins.roles.router.dispatch import Dispatcher
 from infera_plugins.roles.router.gateway import RouterGateway
 from infera_plugins.roles.router.index import Candidate, Peer, ProviderIndex
@@ -62,7 +62,7 @@ class RouterRole(Role):
         self._context = context
         self._chain = context.chain(config.chain)
         self._who = identity(config, context)
-        self._host, self._port = _endpoint(config.listen)
+        self._host, self._port = endpoint(config.listen)
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         config, chain, bus = self._config, self._chain, self._context.bus
@@ -82,11 +82,11 @@ class RouterRole(Role):
                 address, hot, chain, index, dispatcher, settlement, store, publication, bus
             )
             async with listen(self._host, self._port, sessions.accept) as port:
-                endpoint = config.public_url or f"ws://{self._host}:{port}"
+                url = config.public_url or f"ws://{self._host}:{port}"
                 await ensure_registered(
-                    config, self._context, chain, self._who, OperatorRole.ROUTER, endpoint
+                    config, self._context, chain, self._who, OperatorRole.ROUTER, url
                 )
-                self._context.gateway = RouterGateway(dispatcher, settlement, publication, endpoint)
+                self._context.gateway = RouterGateway(dispatcher, settlement, publication, url)
 
                 async def tell(peer: Peer, batch: int) -> None:
                     with suppress(LinkLostError):
@@ -192,15 +192,6 @@ class RouterRole(Role):
             ],
         )
         return by_address.get(choice, ranked[0]) if choice is not None else ranked[0]
-
-
-def _endpoint(listen_on: str) -> tuple[str, int]:
-    host, _, port = listen_on.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise NeedsOperatorError(
-            f"`listen: {listen_on}` is not HOST:PORT", hint='for example "0.0.0.0:8090"'
-        )
-    return host.strip("[]"), int(port)
 
 
 def _pins(config: RouterConfig) -> dict[str, bytes]:

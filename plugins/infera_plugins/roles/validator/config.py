@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from infera.operators import OperatorConfig
+from infera.types import OperatorRole
 
 
 class ValidatorConfig(OperatorConfig):
     """`- kind: validator`"""
+
+    staked_as: ClassVar[OperatorRole | None] = OperatorRole.VALIDATOR
 
     key: str = Field(
         "validator", description="name of the hot key in this node's key store; made if missing"
