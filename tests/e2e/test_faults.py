@@ -726,3 +726,30 @@ async def test_what_a_reorganisation_takes_away_is_settled_again(make_node: Any)
         await small.ask(seed=3)
         await small.seen.until(lambda: small.book().unsettled == 0, "the next job is settled")
         assert await chain.batch_count(small.address("router")) == 3
+
+
+async def test_a_receipt_outlives_the_content_it_is_for(
+    make_node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infera_plugins.roles.router.role._HOUSEKEEPING_S", 0.05)
+    text = config(1, router={"retain_content_s": 0})
+    async with running(make_node, text, providers=1) as small:
+        answer = body(await small.ask(key="once"))
+        await small.seen.wait(CreditClaimed)
+        gone: list[bool] = []
+
+        async def forgotten() -> None:
+            while (await the_job(small)).text is not None:  # noqa: ASYNC110 (it has no event)
+                await anyio.sleep(0.02)
+            gone.append(True)
+
+        with anyio.move_on_after(10):
+            await forgotten()
+        assert gone, "prompt and answer are dropped"
+        job = answer["infera"]["ticket"]["jobId"]
+        receipt = await small.gateway.receipt(small.caller, job)
+        assert receipt["receipt"] == answer["infera"]["receipt"]
+        assert (receipt["model"], receipt["leaf"]["batch"]) == (MODEL, 0)
+        # The key is free again: what it stood for is not known any more.
+        again = body(await small.ask(key="once"))
+        assert again["id"] != answer["id"]
