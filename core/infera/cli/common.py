@@ -46,7 +46,7 @@ def find_config(config: str) -> Path:
 
 def default_home(home: Path | None) -> Path:
     """Where keys are without a configuration: `--home`, INFERA_HOME, or the home of `infera up`."""
-    return (home or Path("~/.infera/devnet")).expanduser().absolute()
+    return (home or Path("~/.infera")).expanduser().absolute()
 
 
 def run_async(main: Callable[[], Awaitable[None]]) -> None:

@@ -90,7 +90,9 @@ def import_command(name: str, home: Path | None) -> None:
     help="Days until it ends.",
 )
 @click.option(
-    "--generation", type=click.IntRange(0), default=0, help="The account's key generation."
+    "--generation",
+    type=click.IntRange(0),
+    help="The account's key generation; the router is asked if it is not given.",
 )
 @home_option
 def issue_command(
@@ -101,7 +103,7 @@ def issue_command(
     daily_usdc: float,
     total_usdc: float,
     days: int,
-    generation: int,
+    generation: int | None,
     home: Path | None,
 ) -> None:
     """Make an API key, sign its spending limits with the account's key, and hand the grant to the
@@ -120,6 +122,8 @@ def issue_command(
             f"{place} exists and is left as it is", code="file_exists", hint="use another --name"
         )
     network = _network(url)
+    if generation is None:
+        generation = _generation(url, signer.address)
     key = new_api_key()
     now = int(time.time())
     grant = KeyGrant(
@@ -177,8 +181,8 @@ def revoke_command(account: str, config_name: str, yes: bool, home: Path | None)
 
     async def main() -> None:
         async with Node(loaded, plugins).running(layers=("chains",)) as node:
-            generation = await node.context.chain().revoke_keys(node.context.keys.get(account))
-        click.echo(f"every key of {account!r} has ended; new ones need --generation {generation}")
+            await node.context.chain().revoke_keys(node.context.keys.get(account))
+        click.echo(f"every key of {account!r} has ended; `infera keys issue` makes new ones")
 
     with HomeLock(loaded.home):
         run_async(main)
@@ -195,6 +199,17 @@ def _network(url: str) -> dict[str, Any]:
     if not isinstance(network, dict) or not {"router", "chain_id", "registry"} <= network.keys():
         raise InferaError(f"{url} is not a router's base URL", code="server_refused")
     return network
+
+
+def _generation(url: str, address: str) -> int:
+    try:
+        return int(http_json(f"{url.rstrip('/')}/network/accounts/{address}")["generation"])
+    except (KeyError, TypeError, ValueError):
+        raise InferaError(
+            f"{url} does not tell the generation of {address}",
+            code="server_refused",
+            hint="say it with --generation; it is 0 for an account that never revoked its keys",
+        ) from None
 
 
 def _micro(usdc: float) -> int:

@@ -98,9 +98,7 @@ class _Loading:
         layers = {layer: self.layer(layer, raw) for layer, raw in raw_layers.items()}
         if top is None:
             return None
-        place = (
-            home or os.environ.get("INFERA_HOME") or top.node.home or f"~/.infera/{top.node.name}"
-        )
+        place = home or os.environ.get("INFERA_HOME") or top.node.home or "~/.infera"
         folder = Path(place).expanduser().absolute()
         url = top.state.url or Secret(f"sqlite+aiosqlite:///{folder / 'state.db'}")
         return NodeConfig(self.document.file, top.node.name, folder, url, layers)

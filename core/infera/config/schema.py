@@ -23,7 +23,9 @@ class NodeSettings(BaseModel):
     """What this node calls itself in logs and files."""
 
     home: Annotated[str, Field(min_length=1)] | None = None
-    """Folder of keys and state; `~/.infera/NAME` by default. `--home` and INFERA_HOME win."""
+    """Folder of keys and state; `~/.infera` by default. `--home` and INFERA_HOME win.
+    Several nodes on one machine each name their own.
+    """
 
 
 class StateSettings(BaseModel):
