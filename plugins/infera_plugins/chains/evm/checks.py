@@ -90,10 +90,10 @@ class _Desk:
         if isinstance(config.contracts, dict):
             contracts = {n: parse_address(a) for n, a in config.contracts.items()}
         else:
-            path = self._home / "contracts.json"
+            path = config.record(self._home)
             known = await anyio.to_thread.run_sync(Deployment.load, path)
             if known is None or known.chain_id != chain_id or not known.complete:
-                if config.may_deploy:
+                if config.may_deploy and config.contracts == "auto":
                     return None
                 return f"no contracts are known on chain {chain_id}; set `contracts:`"
             contracts = known.contracts

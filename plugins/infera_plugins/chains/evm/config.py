@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -53,9 +54,14 @@ class EvmConfig(BaseModel):
     By default on the embedded chain only.
     """
 
-    contracts: Literal["auto"] | dict[str, str] = "auto"
-    """Addresses of INFR, USDC, StakeRegistry, JobRegistry and PaymentVault; `auto` reads the
-    home's contracts.json.
+    contracts: str | dict[str, str] = "auto"
+    """Addresses of INFR, USDC, StakeRegistry, JobRegistry and PaymentVault, or the manifest that
+    `infera contracts deploy` wrote (a path, from the home); `auto` reads the home's contracts.json.
+    """
+
+    usdc: str | None = None
+    """The chain's own USDC. Used on deployment; without it, a development chain gets a toy token
+    and any other chain is refused.
     """
 
     from_block: Annotated[int, Field(ge=0)] = 0
@@ -103,6 +109,11 @@ class EvmConfig(BaseModel):
         """Whether the chain runs inside this process."""
         return self.rpc == "embedded"
 
+    def record(self, home: Path) -> Path:
+        """The file that says where the contracts stand, if `contracts` does not."""
+        name = self.contracts if isinstance(self.contracts, str) else "auto"
+        return home / ("contracts.json" if name == "auto" else Path(name).expanduser())
+
     @property
     def may_deploy(self) -> bool:
         """Whether missing contracts are deployed."""
@@ -120,7 +131,12 @@ class EvmConfig(BaseModel):
                 )
         if self.thaw_period_s <= self.challenge_window_s:
             raise ValueError("thaw_period_s must be longer than challenge_window_s")
-        if self.contracts != "auto":
+        if self.usdc is not None:
+            try:
+                parse_address(self.usdc)
+            except Exception as e:
+                raise ValueError(f"usdc: {e}") from e
+        if isinstance(self.contracts, dict):
             missing = [name for name in CONTRACTS if name not in self.contracts]
             unknown = [name for name in self.contracts if name not in CONTRACTS]
             if missing or unknown:

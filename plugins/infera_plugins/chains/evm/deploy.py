@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from infera.errors import NeedsOperatorError
 from infera.keys import Signer
+from infera.protocol.abi import parse_address
 
 from .config import CONTRACTS, EvmConfig, Funds
 from .contracts import interface
@@ -120,10 +121,12 @@ class Deployer:
         config, known = self._config, self._deployment.contracts
         stake = config.minimum_stake
         await self._plain("INFR", [(governor, INFR_SUPPLY)])
+        if "USDC" not in known and config.usdc is not None:
+            await self._note("USDC", parse_address(config.usdc))
         if "USDC" not in known and not self.development:
             raise NeedsOperatorError(
                 "USDC must be named on a public chain",
-                hint="deploy on a development chain, or set `contracts:` to a deployed set",
+                hint="set `usdc:` to the chain's own, or `contracts:` to a deployed set",
             )
         await self._plain("USDC", governor)
         await self._proxied(

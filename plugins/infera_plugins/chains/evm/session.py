@@ -136,7 +136,10 @@ async def _prepare(
         given = Deployment(chain_id, "", config.from_block, contracts)
         await _require_code(rpc, given, Path("the configuration"))
         return Session(rpc, transactor, chain_id, contracts, config.from_block, node, None)
-    path = context.home / "contracts.json"
+    path = config.record(context.home)
+    if config.contracts != "auto":
+        named = await _named(rpc, chain_id, path)
+        return Session(rpc, transactor, chain_id, named.contracts, named.block, node, None)
     deployment = await _known(rpc, chain_id, path, node is not None)
     if not deployment.complete and not config.may_deploy:
         raise NeedsOperatorError(
@@ -193,6 +196,28 @@ async def _known(rpc: Rpc, chain_id: int, path: Path, embedded: bool) -> Deploym
         return deployment
     # Nothing is known, or a development chain was started anew under an old record.
     return Deployment(chain_id, identity, await rpc.block_number())
+
+
+async def _named(rpc: Rpc, chain_id: int, path: Path) -> Deployment:
+    """What the manifest a configuration names says, checked against the chain."""
+    deployment = await anyio.to_thread.run_sync(Deployment.load, path)
+    if deployment is None:
+        raise NeedsOperatorError(
+            f"`contracts:` names {path}, and there is no such file",
+            hint="`infera contracts deploy` writes it; a network's operators share it",
+        )
+    if deployment.chain_id != chain_id:
+        raise NeedsOperatorError(
+            f"{path} is about chain {deployment.chain_id}, and this is chain {chain_id}",
+            hint="correct `rpc:` or `contracts:`",
+        )
+    if not deployment.complete:
+        raise NeedsOperatorError(
+            f"{path} tells of a deployment that broke off",
+            hint="`infera contracts deploy` takes it up again",
+        )
+    await _require_code(rpc, deployment, path)
+    return deployment
 
 
 async def _require_code(rpc: Rpc, deployment: Deployment, path: Path) -> None:
