@@ -22,15 +22,48 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
     uint64 public constant SHORTEST_WINDOW = 1 seconds;
     uint64 public constant LONGEST_WINDOW = 1 days;
 
+    /// A {Batch} as it is stored, with what courts did about it in the rest of its slot.
+    struct Record {
+        bytes32 jobsRoot;
+        bytes32 debitsRoot;
+        bytes32 creditsRoot;
+        bytes32 decisionsRoot;
+        uint32 count;
+        uint32 grants;
+        uint32 providers;
+        uint8 tiers;
+        uint40 committedAt;
+        uint40 finalAt;
+        uint48 committedIn;
+        uint16 epoch;
+        bool held;
+        uint128 debited;
+        uint128 credited;
+    }
+
+    /// What courts did about a router. `heldFrom` is one more than the lowest index that is held; zero if none is.
+    struct Docket {
+        uint16 epoch;
+        uint64 heldFrom;
+    }
+
     /// @custom:storage-location erc7201:infera.storage.JobRegistry
     struct Storage {
         IStakeRegistry stakes;
         uint64 challengeWindow;
-        mapping(address router => Batch[]) batches;
+        mapping(address router => Record[]) batches;
+        mapping(address router => Docket) dockets;
+        mapping(address court => bool) courts;
     }
 
     // keccak256(abi.encode(uint256(keccak256("infera.storage.JobRegistry")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant STORAGE = 0x741a154c7ff241e39578f753d689fb67ae76df06aeaa42482c2e6fb02e97bd00;
+
+    modifier onlyCourt() {
+        // INVARIANT: only a court named by the governor delays or voids batches; not the governor itself.
+        if (!_storage().courts[msg.sender]) revert JobRegistry_NotCourt(msg.sender);
+        _;
+    }
 
     function initialize(address governor, address stakeRegistry_, uint64 challengeWindow_) external initializer {
         // INVARIANT: the registry always knows who the routers are.
@@ -50,7 +83,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         }
         // INVARIANT: whoever commits has something to lose.
         if (!$.stakes.isActive(header.router, Role.Router)) revert JobRegistry_RouterInactive(header.router);
-        Batch[] storage all = $.batches[header.router];
+        Record[] storage all = $.batches[header.router];
         // INVARIANT: a router's batches are numbered from zero without gaps.
         if (header.index != all.length) revert JobRegistry_WrongIndex(header.index, uint64(all.length));
         // INVARIANT: a batch has between one and ten thousand jobs.
@@ -65,7 +98,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         uint256 earliest = block.timestamp;
         if (header.tiers & OPTIMISTIC != 0) earliest += $.challengeWindow;
         if (header.index != 0) {
-            Batch storage last = all[header.index - 1];
+            Record storage last = all[header.index - 1];
             // INVARIANT: cumulative totals never decrease.
             if (header.debited < last.debited || header.credited < last.credited || header.fees < last.debited - last.credited) {
                 revert JobRegistry_TotalsDecrease();
@@ -74,7 +107,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         }
         finalAt = uint64(earliest);
         all.push(
-            Batch({
+            Record({
                 jobsRoot: header.jobsRoot,
                 debitsRoot: header.debitsRoot,
                 creditsRoot: header.creditsRoot,
@@ -86,6 +119,8 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
                 committedAt: uint40(block.timestamp),
                 finalAt: uint40(finalAt),
                 committedIn: uint48(block.number),
+                epoch: $.dockets[header.router].epoch,
+                held: false,
                 debited: header.debited,
                 credited: header.credited
             })
@@ -98,6 +133,69 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         _setChallengeWindow(window);
     }
 
+    // Courts
+
+    /// @inheritdoc IJobRegistry
+    function setCourt(address court, bool allowed) external onlyOwner {
+        _storage().courts[court] = allowed;
+        emit CourtChanged(court, allowed);
+    }
+
+    /// @inheritdoc IJobRegistry
+    function hold(address router, uint64 index) external onlyCourt returns (bool held) {
+        Record storage record = _batch(router, index);
+        if (block.timestamp >= record.finalAt) return false;
+        if (record.held) return true;
+        record.held = true;
+        Docket storage docket = _storage().dockets[router];
+        if (docket.heldFrom == 0 || index < docket.heldFrom - 1) docket.heldFrom = index + 1;
+        emit BatchHeld(router, index);
+        return true;
+    }
+
+    /// @inheritdoc IJobRegistry
+    function release(address router, uint64 index) external onlyCourt {
+        Record storage record = _batch(router, index);
+        if (!record.held) return;
+        record.held = false;
+        Docket storage docket = _storage().dockets[router];
+        if (docket.heldFrom == index + 1) {
+            Record[] storage all = _storage().batches[router];
+            uint256 next = uint256(index) + 1;
+            while (next < all.length && !all[next].held) ++next;
+            docket.heldFrom = next < all.length ? uint64(next + 1) : 0;
+        }
+        emit BatchReleased(router, index);
+    }
+
+    /// @inheritdoc IJobRegistry
+    function rollback(address router, uint64 index) external onlyCourt returns (uint16 epoch) {
+        Record storage record = _batch(router, index);
+        // INVARIANT: what is final stays.
+        if (_isFinal(router, index, record)) revert JobRegistry_AlreadyFinal(router, index);
+        Storage storage $ = _storage();
+        Record[] storage all = $.batches[router];
+        uint64 count = uint64(all.length) - index;
+        // Cut off rather than popped, so that no number of batches makes it too dear; a new batch overwrites all of an old one.
+        assembly ("memory-safe") {
+            sstore(all.slot, index)
+        }
+        Docket storage docket = $.dockets[router];
+        epoch = ++docket.epoch;
+        if (docket.heldFrom > index) docket.heldFrom = 0;
+        emit BatchesVoided(router, index, count, epoch);
+    }
+
+    /// @inheritdoc IJobRegistry
+    function isCourt(address account) external view returns (bool) {
+        return _storage().courts[account];
+    }
+
+    /// @inheritdoc IJobRegistry
+    function epochOf(address router, uint64 index) external view returns (uint16) {
+        return _batch(router, index).epoch;
+    }
+
     // Batches
 
     /// @inheritdoc IJobRegistry
@@ -107,26 +205,43 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
 
     /// @inheritdoc IJobRegistry
     function batch(address router, uint64 index) external view returns (Batch memory) {
-        return _batch(router, index);
+        Record storage record = _batch(router, index);
+        return Batch({
+            jobsRoot: record.jobsRoot,
+            debitsRoot: record.debitsRoot,
+            creditsRoot: record.creditsRoot,
+            decisionsRoot: record.decisionsRoot,
+            count: record.count,
+            grants: record.grants,
+            providers: record.providers,
+            tiers: record.tiers,
+            committedAt: record.committedAt,
+            finalAt: record.finalAt,
+            committedIn: record.committedIn,
+            debited: record.debited,
+            credited: record.credited
+        });
     }
 
     /// @inheritdoc IJobRegistry
     function finality(address router, uint64 index) external view returns (uint64 finalAt) {
-        return _batch(router, index).finalAt;
+        Record storage record = _batch(router, index);
+        return _isHeld(router, index) ? type(uint64).max : record.finalAt;
     }
 
     /// @inheritdoc IJobRegistry
     function isFinal(address router, uint64 index) external view returns (bool) {
-        Batch[] storage all = _storage().batches[router];
-        return index < all.length && block.timestamp >= all[index].finalAt;
+        Record[] storage all = _storage().batches[router];
+        return index < all.length && _isFinal(router, index, all[index]);
     }
 
     /// @inheritdoc IJobRegistry
     function newestFinal(address router) external view returns (bool exists, uint64 index) {
-        Batch[] storage all = _storage().batches[router];
-        // Finality times never decrease, so the final batches are a prefix; find its end.
+        Record[] storage all = _storage().batches[router];
+        // Finality times never decrease and a hold covers all that follows, so the final batches are a prefix; find its end.
         uint256 low;
-        uint256 high = all.length;
+        uint256 heldFrom = _storage().dockets[router].heldFrom;
+        uint256 high = heldFrom == 0 ? all.length : heldFrom - 1;
         while (low < high) {
             uint256 middle = (low + high) >> 1;
             if (block.timestamp >= all[middle].finalAt) low = middle + 1;
@@ -141,13 +256,13 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         view
         returns (bytes32 debitsRoot, uint32 grants, uint64 committedAt)
     {
-        Batch storage record = _finalBatch(router, index);
+        Record storage record = _finalBatch(router, index);
         return (record.debitsRoot, record.grants, record.committedAt);
     }
 
     /// @inheritdoc IJobRegistry
     function finalCredits(address router, uint64 index) external view returns (bytes32 creditsRoot, uint32 providers) {
-        Batch storage record = _finalBatch(router, index);
+        Record storage record = _finalBatch(router, index);
         return (record.creditsRoot, record.providers);
     }
 
@@ -157,7 +272,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         view
         returns (bool)
     {
-        Batch storage record = _batch(router, index);
+        Record storage record = _batch(router, index);
         return Merkle.verify(record.jobsRoot, leafHash(leaf), position, record.count, proof);
     }
 
@@ -238,17 +353,29 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         return err == ECDSA.RecoverError.NoError && _storage().stakes.isSigner(operator, signer, when);
     }
 
-    function _batch(address router, uint64 index) private view returns (Batch storage) {
-        Batch[] storage all = _storage().batches[router];
+    function _batch(address router, uint64 index) private view returns (Record storage) {
+        Record[] storage all = _storage().batches[router];
         // INVARIANT: only what was committed can be read.
         if (index >= all.length) revert JobRegistry_UnknownBatch(router, index);
         return all[index];
     }
 
-    function _finalBatch(address router, uint64 index) private view returns (Batch storage record) {
+    function _finalBatch(address router, uint64 index) private view returns (Record storage record) {
         record = _batch(router, index);
         // INVARIANT: no money moves on a batch that can still be challenged.
-        if (block.timestamp < record.finalAt) revert JobRegistry_NotFinal(router, index, record.finalAt);
+        if (!_isFinal(router, index, record)) {
+            revert JobRegistry_NotFinal(router, index, _isHeld(router, index) ? type(uint64).max : record.finalAt);
+        }
+    }
+
+    function _isFinal(address router, uint64 index, Record storage record) private view returns (bool) {
+        return block.timestamp >= record.finalAt && !_isHeld(router, index);
+    }
+
+    /// @dev Whether this batch or one before it is held.
+    function _isHeld(address router, uint64 index) private view returns (bool) {
+        uint64 heldFrom = _storage().dockets[router].heldFrom;
+        return heldFrom != 0 && index >= heldFrom - 1;
     }
 
     function _setChallengeWindow(uint64 window) private {

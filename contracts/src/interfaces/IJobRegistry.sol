@@ -8,11 +8,22 @@ import { Batch, BatchHeader, JobLeaf, JobReceipt, JobTicket, KeyGrant, ProviderO
 /// debited and credited. `BatchCommitted` is the public usage log. A batch is final once its challenge window is over; windows
 /// never end out of order, so the newest final batch covers all before it. Any single job can be proved against its batch.
 ///
+/// Until a batch is final, a *court* can stop it. `hold` keeps the batch and all after it from becoming final until `release`.
+/// `rollback` voids the batch and all after it: they cease to exist, the router goes on from the last sound one, and the
+/// indices are committed anew. Every rollback starts an *epoch* of the router; index and epoch together name one batch for ever.
+/// What is final is never touched.
+///
 /// The registry is also the `verifyingContract` of the INFERA/1 EIP-712 domain, and computes every message's digest.
 interface IJobRegistry {
     /// @notice A batch was committed; `finalAt` is when it becomes final.
     event BatchCommitted(address indexed router, uint64 indexed index, BatchHeader header, uint64 finalAt);
     event ChallengeWindowChanged(uint64 window);
+    event CourtChanged(address indexed court, bool allowed);
+    /// @notice The batch, and every later one, does not become final before it is released.
+    event BatchHeld(address indexed router, uint64 indexed index);
+    event BatchReleased(address indexed router, uint64 indexed index);
+    /// @notice `count` batches from `index` on are void. The router's next batch has this index, in the new epoch.
+    event BatchesVoided(address indexed router, uint64 indexed index, uint64 count, uint16 epoch);
 
     error JobRegistry_NotRouter(address caller, address router);
     error JobRegistry_RouterInactive(address router);
@@ -25,22 +36,44 @@ interface IJobRegistry {
     error JobRegistry_NotFinal(address router, uint64 index, uint64 finalAt);
     error JobRegistry_WindowOutOfBounds(uint64 window, uint64 lowest, uint64 highest);
     error JobRegistry_ZeroAddress();
+    error JobRegistry_NotCourt(address caller);
+    error JobRegistry_AlreadyFinal(address router, uint64 index);
 
     /// @notice Commits the router's next batch. Sent by the router's hot key or its cold address.
     function commitBatch(BatchHeader calldata header) external returns (uint64 finalAt);
 
     function setChallengeWindow(uint64 window) external;
 
-    /// @notice How many batches the router has committed; also the index of its next one.
+    /// @notice Names a contract that judges batches, or dismisses it. What a dismissed court holds stays held until another releases it.
+    function setCourt(address court, bool allowed) external;
+
+    /// @notice Keeps the batch and all after it from becoming final. Only a batch whose own window is running can be held, so
+    /// nothing that is final ever ceases to be, and no batch is held twice in a row.
+    /// @return held False if the window is over; nothing was done then.
+    function hold(address router, uint64 index) external returns (bool held);
+
+    /// @notice Ends a hold. Batches whose windows are over by then become final at once, unless one before them is held.
+    function release(address router, uint64 index) external;
+
+    /// @notice Voids the batch and all after it. Reverts if the batch is final.
+    /// @return epoch The epoch in which the router goes on.
+    function rollback(address router, uint64 index) external returns (uint16 epoch);
+
+    function isCourt(address account) external view returns (bool);
+
+    /// @notice How often the router had been rolled back when the batch was committed. Reverts if there is no such batch.
+    function epochOf(address router, uint64 index) external view returns (uint16);
+
+    /// @notice How many batches of the router stand; also the index of its next one.
     function batchCount(address router) external view returns (uint64);
 
     /// @notice A committed batch. Reverts if there is none.
     function batch(address router, uint64 index) external view returns (Batch memory);
 
-    /// @notice When the batch becomes, or became, final.
+    /// @notice When the batch becomes, or became, final; the largest number while it is held.
     function finality(address router, uint64 index) external view returns (uint64 finalAt);
 
-    /// @notice Whether the batch exists and its challenge window is over.
+    /// @notice Whether the batch exists, its challenge window is over and nothing holds it.
     function isFinal(address router, uint64 index) external view returns (bool);
 
     /// @notice The router's newest final batch, if any.
