@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from infera.errors import ErrorType, RequestError
 from infera.types import (
     Address,
     BatchHeader,
@@ -280,6 +281,8 @@ class StreamOptions:
 
     stream: bool = False
     include_usage: bool = False
+    tier_open: bool = False
+    """The caller named no tier: `request.tier` is a placeholder, and the router asks plugins."""
 
 
 class Gateway(ABC):
@@ -317,6 +320,17 @@ class Gateway(ABC):
     @abstractmethod
     async def account(self, caller: Caller) -> dict[str, Any]:
         """Balance view of the caller: free, locked, reserved, unsettled, spent (micro-USDC)."""
+
+    async def account_of(self, address: Address) -> dict[str, Any]:
+        """What anybody may know of an account, as the chain has it: generation, free, locked,
+        available (micro-USDC).
+        """
+        raise RequestError(
+            "This router tells nothing about accounts.",
+            code="account_unavailable",
+            status=404,
+            type=ErrorType.NOT_FOUND,
+        )
 
     @abstractmethod
     async def register_grant(self, grant: KeyGrant, signature: bytes) -> bytes:

@@ -171,6 +171,7 @@ def infera_pick_provider(request: JobRequest, candidates: Sequence[Candidate]) -
 def infera_pick_tier(request: JobRequest) -> Tier | None:
     """Choose the verification tier of a request whose caller named none.
 
-    Called by the router role. Return a tier, or None to leave the choice to the next plugin and
-    at last to the router. Must be pure.
+    Called by the router role, before a provider is chosen; `request.tier` is a placeholder. Return
+    a tier, or None to leave the choice to the next plugin and at last to the router, which takes
+    `OPTIMISTIC`. Must be pure.
     """

@@ -6,6 +6,8 @@ import io
 import stat
 from typing import TYPE_CHECKING
 
+import pytest
+
 from infera.keys import KeyStore, recover
 from infera.protocol.apikeys import key_hash
 from infera.protocol.eip712 import Domain
@@ -14,10 +16,17 @@ from infera.protocol.messages import KeyGrant
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 ROUTER = "0x000000000000000000000000000000000000dEaD"
 NETWORK = {"router": ROUTER, "chain_id": 31337, "registry": ROUTER}
+
+
+def router(account: str, generation: object = 3) -> dict[str, object]:
+    """What a router answers by path."""
+    return {
+        "/v1/network": NETWORK,
+        "/v1/network/grants": {},
+        f"/v1/network/accounts/{account}": {"address": account, "generation": generation},
+    }
 
 
 def test_keys_are_made_listed_and_shown(infera, infera_home: Path) -> None:
@@ -52,7 +61,7 @@ def test_bad_import_does_not_repeat_the_text(infera, monkeypatch: pytest.MonkeyP
 
 def test_issued_key_is_granted_to_the_router(infera, infera_home: Path, serve) -> None:
     account = infera("keys", "new", "developer").out.split()[0]
-    server = serve({"/v1/network": NETWORK, "/v1/network/grants": {}})
+    server = serve(router(account))
     done = infera("keys", "issue", "--url", f"{server.url}/v1", "--daily-usdc", "2.5")
     assert done.code == 0, done.err
     bearer = done.out.split()[0]
@@ -62,6 +71,7 @@ def test_issued_key_is_granted_to_the_router(infera, infera_home: Path, serve) -
     assert grant.routers == (ROUTER,)
     assert grant.key_hash == key_hash(bearer)
     assert grant.daily_cap == 2_500_000
+    assert grant.generation == 3
     digest = grant.digest(Domain(31337, ROUTER))
     assert recover(digest, bytes.fromhex(body["signature"][2:])) == account
     kept = infera_home / "api_keys" / "default"
@@ -70,12 +80,33 @@ def test_issued_key_is_granted_to_the_router(infera, infera_home: Path, serve) -
 
 
 def test_key_that_is_refused_is_not_kept(infera, infera_home: Path, serve) -> None:
-    infera("keys", "new", "developer")
+    account = infera("keys", "new", "developer").out.split()[0]
     refused = (400, {"error": {"message": "Grant refused: no."}})
-    server = serve({"/v1/network": NETWORK, "/v1/network/grants": refused})
+    server = serve(router(account) | {"/v1/network/grants": refused})
     done = infera("keys", "issue", "--url", f"{server.url}/v1")
     assert "Grant refused: no." in done.err
     assert list((infera_home / "api_keys").iterdir()) == []
+
+
+def test_generation_that_is_given_is_not_asked_for(infera, serve) -> None:
+    infera("keys", "new", "developer")
+    server = serve({"/v1/network": NETWORK, "/v1/network/grants": {}})
+    done = infera("keys", "issue", "--url", f"{server.url}/v1", "--generation", "7")
+    assert done.code == 0, done.err
+    assert server.posted[0][1]["grant"]["generation"] == 7
+
+
+@pytest.mark.parametrize("generation", [None, "many"])
+def test_router_that_does_not_tell_the_generation(
+    infera, infera_home: Path, serve, generation: object
+) -> None:
+    account = infera("keys", "new", "developer").out.split()[0]
+    server = serve(router(account, generation))
+    done = infera("keys", "issue", "--url", f"{server.url}/v1")
+    assert done.code == 1
+    assert "say it with --generation" in done.err
+    assert server.posted == []
+    assert not (infera_home / "api_keys").exists()
 
 
 def test_issued_key_is_never_overwritten(infera, infera_home: Path, serve) -> None:

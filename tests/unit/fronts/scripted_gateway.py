@@ -181,6 +181,10 @@ class ScriptedGateway(Gateway):
         self._fail()
         return {"account": caller.account, "free": 5, "locked": 10}
 
+    async def account_of(self, address: str) -> dict[str, Any]:
+        self._fail()
+        return {"address": address, "generation": 3, "free": 1, "locked": 2, "available": 2}
+
     async def register_grant(self, grant: KeyGrant, signature: bytes) -> bytes:
         self._fail()
         self.grants.append((grant, signature))
@@ -260,9 +264,9 @@ class Reply:
         return self.json()["error"]["code"]
 
 
-async def connect(front: OpenAIFront) -> anyio.abc.SocketStream:
-    """A plain connection to the front."""
-    return await anyio.connect_tcp("127.0.0.1", port_of(front))
+async def connect(front: OpenAIFront, local_host: str | None = None) -> anyio.abc.SocketStream:
+    """A plain connection to the front, from an address of choice."""
+    return await anyio.connect_tcp("127.0.0.1", port_of(front), local_host=local_host)
 
 
 async def read_reply(stream: anyio.abc.ByteStream) -> Reply:
@@ -285,8 +289,8 @@ async def read_reply(stream: anyio.abc.ByteStream) -> Reply:
     return Reply(int(status.split()[1]), headers, body)
 
 
-async def talk(front: OpenAIFront, request: bytes) -> Reply:
+async def talk(front: OpenAIFront, request: bytes, local_host: str | None = None) -> Reply:
     """Send a request on a connection of its own, return the response."""
-    async with await connect(front) as stream:
+    async with await connect(front, local_host) as stream:
         await stream.send(request)
         return await read_reply(stream)

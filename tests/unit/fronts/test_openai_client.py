@@ -83,7 +83,7 @@ async def test_stream(client: openai.AsyncOpenAI, gateway: ScriptedGateway) -> N
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "Hello"
     assert chunks[-2].choices[0].finish_reason == "stop"
     assert chunks[-1].usage is not None
-    assert gateway.submitted[0][2] == StreamOptions(stream=True, include_usage=True)
+    assert gateway.submitted[0][2] == StreamOptions(stream=True, include_usage=True, tier_open=True)
 
 
 async def test_completions(client: openai.AsyncOpenAI, gateway: ScriptedGateway) -> None:

@@ -18,11 +18,12 @@ from scripted_gateway import (
     talk,
 )
 
+from infera.abc import Gateway
 from infera.bus import EventBus
-from infera.errors import ErrorType, RequestError
+from infera.errors import ChainUnavailableError, ErrorType, RequestError
 from infera.events import JobDelivered
 from infera.protocol.messages import KeyGrant
-from infera_plugins.fronts.openai.limits import Concurrency, RateLimiter
+from infera_plugins.fronts.openai.limits import Concurrency, RateLimiter, client_network
 from infera_plugins.fronts.openai.routes import price_string
 
 if TYPE_CHECKING:
@@ -90,6 +91,79 @@ async def test_network_is_public(front: OpenAIFront) -> None:
     assert network.json()["providers"] == []
     batch = await talk(front, raw(line="GET /v1/network/batches/7", key=""))
     assert batch.json() == {"index": 7, "stake": 10**30, "leaves": []}
+
+
+async def test_accounts_are_public(front: OpenAIFront, gateway: ScriptedGateway) -> None:
+    for text in (GRANT.account, GRANT.account.lower()):
+        reply = await talk(front, raw(line=f"GET /v1/network/accounts/{text}", key=""))
+        assert reply.json() == {
+            "address": GRANT.account, "generation": 3, "free": 1, "locked": 2, "available": 2
+        }  # fmt: skip
+    for wrong in ("0x12", "x" * 5000, GRANT.account.swapcase(), "0x" + "11" * 19 + "1g"):
+        reply = await talk(front, raw(line=f"GET /v1/network/accounts/{wrong}", key=""))
+        assert (reply.status, reply.code) == (400, "invalid_address")
+        assert len(reply.body) < 1000
+    gateway.failure = ChainUnavailableError("gone")
+    reply = await talk(front, raw(line=f"GET /v1/network/accounts/{GRANT.account}", key=""))
+    assert (reply.status, reply.code) == (503, "chain_unavailable")
+
+
+async def test_a_gateway_may_keep_accounts_to_itself() -> None:
+    with pytest.raises(RequestError) as caught:
+        await Gateway.account_of(ScriptedGateway(), GRANT.account)
+    assert (caught.value.status, caught.value.code) == (404, "account_unavailable")
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        raw(line="GET /v1/network", key=""),
+        raw(line="GET /v1/network/batches/7", key=""),
+        raw(line=f"GET /v1/network/accounts/{GRANT.account}", key=""),
+        grant_request(),
+    ],
+    ids=["network", "batch", "account", "grant"],
+)
+async def test_network_routes_are_limited_per_address(
+    gateway: ScriptedGateway, request_bytes: bytes
+) -> None:
+    # One a minute: no clock of a test moves far enough to make a second one fit.
+    async with running(gateway, network_rate_per_minute=1) as front:
+        first = await talk(front, request_bytes)
+        assert first.status == 200
+        assert first.headers["x-ratelimit-remaining-requests"] == "0"
+        second = await talk(front, request_bytes)
+        assert (second.status, second.code) == (429, "rate_limit_exceeded")
+        assert "for your address" in second.json()["error"]["message"]
+        assert 1 <= int(second.headers["retry-after"]) <= 60
+        assert (await talk(front, request_bytes, "127.0.0.2")).status == 200
+        assert (await talk(front, raw(line="GET /healthz"))).status == 200
+        assert (await talk(front, raw(line="GET /v1/account"))).status == 200
+
+
+async def test_network_routes_without_a_limit(gateway: ScriptedGateway) -> None:
+    async with running(gateway, network_rate_per_minute=0) as front:
+        for _ in range(3):
+            reply = await talk(front, raw(line="GET /v1/network", key=""))
+            assert reply.status == 200
+            assert "x-ratelimit-limit-requests" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("10.0.0.1", 5), ("10.0.0.1", 6), True),
+        (("10.0.0.1", 5), ("10.0.0.2", 5), False),
+        (("2001:db8::1", 5), ("2001:db8::ffff:1", 5), True),
+        (("2001:db8::1", 5), ("2001:db8:0:1::1", 5), False),
+        (("::ffff:10.0.0.1", 5), ("10.0.0.1", 5), True),
+        (("::ffff:10.0.0.1", 5), ("::ffff:10.0.0.2", 5), False),
+        (("fe80::1%eth0", 5), ("fe80::2", 5), True),
+        (None, ("", 0), True),
+    ],
+)
+def test_who_counts_as_one_client(one: Any, other: Any, same: bool) -> None:
+    assert (client_network({"client": one}) == client_network({"client": other})) is same
 
 
 async def test_health(front: OpenAIFront, gateway: ScriptedGateway) -> None:

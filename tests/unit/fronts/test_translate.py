@@ -33,7 +33,20 @@ def refusal(body: object, kind: str = "chat") -> RequestError:
 def test_defaults() -> None:
     request, options = chat_request(chat_body())
     assert request == JobRequest(kind="chat", model=MODEL, messages=(Message("user", "Hi"),))
-    assert options == StreamOptions()
+    assert options == StreamOptions(tier_open=True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("extension", "left_open"),
+    [({}, True), ({"tier": None}, True), ({"top_k": 3}, True), ({"tier": "optimistic"}, False)],
+)
+def test_tier_is_left_open_unless_named(
+    extension: dict[str, Any], left_open: bool, stream: bool
+) -> None:
+    extra = {"stream_options": {"include_usage": True}} if stream else {}
+    _, options = chat_request(chat_body(infera=extension, stream=stream, **extra))
+    assert options.tier_open is left_open
 
 
 @pytest.mark.parametrize("name", sorted(translate.CHAT - {"model", "messages"}))

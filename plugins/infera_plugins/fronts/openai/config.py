@@ -38,6 +38,12 @@ class OpenAIFrontConfig(BaseModel):
     rate_limit_per_minute: int = Field(
         0, ge=0, description="requests a minute per API key (token bucket); 0 = no limit"
     )
+    network_rate_per_minute: int = Field(
+        120,
+        ge=0,
+        description="requests a minute per client address to /v1/network…, which needs no key; "
+        "0 = no limit, for a node behind a proxy that limits",
+    )
     cors_origins: tuple[str, ...] = Field(
         (),
         description='web origins that may call from a browser, such as https://app.example; or "*"',

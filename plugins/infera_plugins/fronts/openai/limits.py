@@ -1,7 +1,10 @@
-"""How much one API key may ask for: requests a minute (token bucket) and requests at a time."""
+"""How much one API key, or one address, may ask for: requests a minute (token bucket) and requests
+at a time.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from infera.errors import ErrorType, RequestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from infera_plugins.fronts.openai.http import Headers
+    from infera_plugins.fronts.openai.http import Headers, Scope
 
 _SWEEP_AT = 4096
 
@@ -26,10 +29,14 @@ class _Bucket:
 class RateLimiter:
     """A token bucket per key: `per_minute` requests at once, refilled evenly. 0 switches it off.
 
-    A bucket that has refilled equals no bucket, so those are dropped when there are many.
+    `whose` is what a client is told of its key. A bucket that has refilled equals no bucket, so
+    those are dropped when there are many.
     """
 
-    def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, per_minute: int, clock: Callable[[], float], whose: str = "this key"
+    ) -> None:
+        self._whose = whose
         self._capacity = per_minute
         self._rate = per_minute / 60
         self._clock = clock
@@ -52,7 +59,7 @@ class RateLimiter:
             bucket.tokens = tokens
             wait = math.ceil((1 - tokens) / self._rate)
             raise RequestError(
-                f"Rate limit reached: {self._capacity} requests per minute for this key. "
+                f"Rate limit reached: {self._capacity} requests per minute for {self._whose}. "
                 f"Try again in {wait} s.",
                 code="rate_limit_exceeded",
                 status=429,
@@ -74,6 +81,20 @@ class RateLimiter:
             if bucket.tokens + (now - bucket.at) * self._rate < self._capacity
         }
         self._sweep_at = max(_SWEEP_AT, 2 * len(self._buckets))
+
+
+def client_network(scope: Scope) -> bytes:
+    """Whom a request without a key counts for: an IPv4 address, or the /64 of an IPv6 address,
+    which one host has for itself. Empty for a socket without addresses.
+    """
+    try:
+        address = ipaddress.ip_address(scope["client"][0].partition("%")[0])
+    except (TypeError, ValueError):
+        return b""
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return mapped.packed if mapped else address.packed[:8]
+    return address.packed
 
 
 class Concurrency:

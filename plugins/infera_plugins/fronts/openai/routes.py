@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from infera.errors import ErrorType, ProtocolError, RequestError, did_you_mean
+from infera.protocol.abi import parse_address
 from infera.protocol.messages import KeyGrant
 from infera_plugins.fronts.openai.fields import shorten
 from infera_plugins.fronts.openai.http import encode, read_json
-from infera_plugins.fronts.openai.limits import Concurrency
+from infera_plugins.fronts.openai.limits import Concurrency, RateLimiter, client_network
 from infera_plugins.fronts.openai.metrics import CONTENT_TYPE, Metrics
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Routes:
         self._doorkeeper = doorkeeper
         self._metrics = metrics
         self._grants = Concurrency(_GRANTS_AT_ONCE)
+        self._rates = RateLimiter(config.network_rate_per_minute, monotonic, "your address")
 
     def table(self) -> Sequence[Route]:
         """All routes."""
@@ -79,6 +82,7 @@ class Routes:
             Route("/v1/account", self.account),
             Route("/v1/network/grants", self.grant, methods=["POST"]),
             Route("/v1/network", self.network),
+            Route("/v1/network/accounts/{address}", self.account_of),
             Route("/v1/network/batches/{index:int}", self.batch),
             Route("/healthz", self.health),
             Route("/metrics", self.metrics),
@@ -124,6 +128,7 @@ class Routes:
 
     async def grant(self, request: Request) -> Response:
         """`POST /v1/network/grants`: needs no key, since the account's signature is in the body."""
+        self._limit(request)
         with self._grants.slot(_GRANTS):
             with _exchange(request).receiving(self._config.body_timeout_s):
                 body = await read_json(request.scope, request.receive, self._config.max_body_bytes)
@@ -133,10 +138,27 @@ class Routes:
 
     async def network(self, request: Request) -> Response:
         """`GET /v1/network`"""
+        self._limit(request)
         return _json(self._gateway.network())
+
+    async def account_of(self, request: Request) -> Response:
+        """`GET /v1/network/accounts/{address}`"""
+        self._limit(request)
+        try:
+            address = parse_address(request.path_params["address"])
+        except ProtocolError as error:
+            raise RequestError(
+                shorten(error.message), code="invalid_address", param="address"
+            ) from None
+        return _json(await self._gateway.account_of(address))
+
+    def _limit(self, request: Request) -> None:
+        """Take one request from its sender's address. 429 if there is none left."""
+        _exchange(request).headers += self._rates.take(client_network(request.scope))
 
     async def batch(self, request: Request) -> Response:
         """`GET /v1/network/batches/{index}`"""
+        self._limit(request)
         index = request.path_params["index"]
         if index >= 1 << 63:
             raise RequestError(

@@ -262,16 +262,18 @@ def _chat_logprobs(fields: dict[str, Any]) -> int | None:
 
 
 def _stream(fields: dict[str, Any]) -> StreamOptions:
+    tier_open = fields.get("infera", {}).get("tier") is None
     stream = as_bool(fields.get("stream", False), "stream")
     options = fields.get("stream_options")
     if options is None:
-        return StreamOptions(stream=stream)
+        return StreamOptions(stream=stream, tier_open=tier_open)
     if not stream:
         invalid("stream_options", "needs 'stream': true")
     got = as_object(options, "stream_options", frozenset(("include_usage", "include_obfuscation")))
     usage = got.get("include_usage")
     return StreamOptions(
         stream=True,
+        tier_open=tier_open,
         include_usage=usage is not None and as_bool(usage, "stream_options.include_usage"),
     )
 

@@ -14,10 +14,10 @@ from infera.errors import ErrorType, ProtocolError, RequestError
 from infera.keys import recover
 from infera.protocol.apikeys import key_hash
 from infera.protocol.jobs import request_hash
-from infera.types import Caller, JobRequest, ModelListing, Sampling, Tier
+from infera.types import Address, Caller, JobRequest, ModelListing, Sampling, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from infera.protocol.messages import KeyGrant
     from infera_plugins.roles.router.dispatch import Dispatcher
@@ -37,11 +37,13 @@ class RouterGateway(Gateway):
         settlement: Settlement,
         publication: Publication,
         endpoint: str,
+        pick_tier: Callable[[JobRequest], Tier | None],
     ) -> None:
         self._d = dispatcher
         self._publication = publication
         self._settlement = settlement
         self._endpoint = endpoint
+        self._pick_tier = pick_tier
         self._running: set[tuple[str, str]] = set()
 
     def authenticate(self, api_key: str) -> Caller:
@@ -85,6 +87,9 @@ class RouterGateway(Gateway):
         options: StreamOptions,
         idempotency_key: str | None = None,
     ) -> AsyncIterator[JobStream]:
+        if options.tier_open:
+            picked = self._pick_tier(request)
+            request = replace(request, tier=Tier.OPTIMISTIC if picked is None else picked)
         if idempotency_key is None:
             async with self._fresh(caller, request, options, None) as job:
                 yield job
@@ -180,6 +185,16 @@ class RouterGateway(Gateway):
                 "total_cap": grant.grant.total_cap,
                 "not_after": grant.grant.not_after,
             },
+        }
+
+    async def account_of(self, address: Address) -> dict[str, Any]:
+        book = await self._settlement.look(address)
+        return {
+            "address": book.address,
+            "generation": book.generation,
+            "free": book.free,
+            "locked": book.locked,
+            "available": max(book.available, 0),
         }
 
     async def register_grant(self, grant: KeyGrant, signature: bytes) -> bytes:

@@ -86,7 +86,9 @@ class RouterRole(Role):
                 await ensure_registered(
                     config, self._context, chain, self._who, OperatorRole.ROUTER, url
                 )
-                self._context.gateway = RouterGateway(dispatcher, settlement, publication, url)
+                self._context.gateway = RouterGateway(
+                    dispatcher, settlement, publication, url, self._context.pick_tier
+                )
 
                 async def tell(peer: Peer, batch: int) -> None:
                     with suppress(LinkLostError):

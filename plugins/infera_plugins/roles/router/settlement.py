@@ -25,6 +25,7 @@ from infera.events import (
 )
 from infera.protocol.batches import Totals, build_batch
 from infera.state.tables import BatchState
+from infera_plugins.roles.router.ledger import AccountBook
 
 if TYPE_CHECKING:
     from infera.bus import EventBus
@@ -174,7 +175,16 @@ class Settlement:
         makes us
         understate, never overstate, what may be spent.
         """
-        book = self.ledger.account(account)
+        await self._read(self.ledger.account(account))
+
+    async def look(self, account: Address) -> AccountBook:
+        """The vault's figures for any account, now. A stranger's book is not kept."""
+        book = self.ledger.accounts.get(account) or AccountBook(account)
+        await self._read(book)
+        return book
+
+    async def _read(self, book: AccountBook) -> None:
+        account = book.address
         book.generation = await self.chain.generation(account)
         debited = 0
         for grant in [g for g in self.ledger.grants.values() if g.grant.account == account]:
