@@ -223,7 +223,7 @@ async def _quiesce(small: Small) -> None:
     with anyio.fail_after(DEADLINE_S):
         for provider, net in owed.items():
             router = small.address("router")
-            while await small.chain.claimed(router, provider) < net:
+            while await small.chain.claimed(router, provider) < net:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
 
 
