@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.requests import Request
+
 NODE = """
 node: {name: bench}
 chains: [{kind: evm, rpc: embedded, deploy: true, fund: {router: {}, provider: {}, developer: {}}, challenge_window_s: 1, thaw_period_s: 60}]
@@ -80,7 +82,11 @@ def _bench_plugin() -> Any:
                 yield Delta(" token", (7,))
             out = (7,) * count
             yield Completion(
-                FinishReason.LENGTH, " token" * count, (1,) * 8, out, token_commitment((1,) * 8, out)
+                FinishReason.LENGTH,
+                " token" * count,
+                (1,) * 8,
+                out,
+                token_commitment((1,) * 8, out),
             )
 
     def infera_register_engines(register: Register) -> None:
@@ -127,19 +133,21 @@ def serve_floor() -> None:
 
     import uvicorn
     from starlette.applications import Starlette
-    from starlette.requests import Request
     from starlette.responses import StreamingResponse
     from starlette.routing import Route
 
-    piece = b"data: " + json.dumps(
-        {
-            "id": "chatcmpl-" + "0" * 64,
-            "created": 0,
-            "model": "bench",
-            "object": "chat.completion.chunk",
-            "choices": [{"index": 0, "delta": {"content": " token"}, "finish_reason": None}],
-        }
-    ).encode()
+    piece = (
+        b"data: "
+        + json.dumps(
+            {
+                "id": "chatcmpl-" + "0" * 64,
+                "created": 0,
+                "model": "bench",
+                "object": "chat.completion.chunk",
+                "choices": [{"index": 0, "delta": {"content": " token"}, "finish_reason": None}],
+            }
+        ).encode()
+    )
 
     async def chat(request: Request) -> StreamingResponse:
         count = (await request.json())["max_tokens"]
@@ -165,7 +173,7 @@ def serve_floor() -> None:
 
 
 async def _one(host: str, port: int, request: bytes) -> tuple[float, float]:
-    """(seconds to the first event, seconds to the end) of one streamed request on a new connection."""
+    """Seconds to the first event and to the end of a streamed request on a new connection."""
     started = time.perf_counter()
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(request)
@@ -192,14 +200,16 @@ async def _load(url: str, key: str, requests: int, tokens: int, at_once: int) ->
     ).encode()
     raw = (
         f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
     ).encode() + body
     firsts: list[float] = []
     left = iter(range(requests))
 
     async def worker() -> None:
         for _ in left:
-            firsts.append((await _one(host, int(port), raw))[0])
+            first, _ = await _one(host, int(port), raw)
+            firsts.append(first)
 
     await asyncio.gather(*(worker() for _ in range(at_once)))
     return firsts
