@@ -24,8 +24,8 @@ from infera.protocol.batches import SettledJob, Totals, build_batch
 from infera.protocol.messages import KeyGrant
 from infera.state import State
 from infera.types import BatchHeader, OperatorRole, Tier
-from infera_plugins.chains.evm import EvmConfig
 from infera_plugins.chains.evm.chain import EvmChain
+from infera_plugins.chains.evm.config import EvmConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,8 +11,8 @@ from infera.context import Context
 from infera.keys import KeyStore, Signer
 from infera.state import State
 from infera.testing.conformance import ChainConformance
-from infera_plugins.chains.evm import EvmConfig
 from infera_plugins.chains.evm.chain import EvmChain
+from infera_plugins.chains.evm.config import EvmConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,8 +11,8 @@ from infera.bus import EventBus
 from infera.context import Context
 from infera.keys import KeyStore, Signer
 from infera.state import State
-from infera_plugins.chains.evm import EvmConfig
 from infera_plugins.chains.evm.chain import EvmChain
+from infera_plugins.chains.evm.config import EvmConfig
 from infera_plugins.chains.evm.deploy import FAUCET
 from infera_plugins.chains.evm.embedded import EmbeddedNode
 from infera_plugins.chains.evm.rpc import Rpc

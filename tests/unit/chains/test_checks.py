@@ -9,8 +9,9 @@ from infera.checks import CheckContext
 from infera.keys import KeyStore
 from infera.operators import OperatorConfig
 from infera.types import OperatorRole
-from infera_plugins.chains.evm import EvmConfig, transport
+from infera_plugins.chains.evm import transport
 from infera_plugins.chains.evm.checks import CHECKS
+from infera_plugins.chains.evm.config import EvmConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,7 @@ async def test_operators_must_be_staked(
 
         async def says(config: OperatorConfig, **settings: Any) -> str | None:
             settings = {"rpc": "http://x", "contracts": contracts} | settings
-            blocks = {"chains": [EvmConfig.model_validate(settings)], "roles": [config]}
+            blocks: Any = {"chains": [EvmConfig.model_validate(settings)], "roles": [config]}
             return await STAKED.run(CheckContext(home, blocks))
 
         keys = KeyStore(home / "keys")

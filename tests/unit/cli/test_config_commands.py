@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -28,7 +28,7 @@ def broken(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", [("run",), ("validate",), ("config", "show"), ("doctor",)])
 def test_wrong_configuration_exits_with_78_and_shows_the_place(
-    command: tuple[str, ...], broken: Path, infera
+    command: tuple[str, ...], broken: Path, infera: Any
 ) -> None:
     done = infera(*command, str(broken))
     assert done.code == 78
@@ -38,13 +38,13 @@ def test_wrong_configuration_exits_with_78_and_shows_the_place(
     assert "2 problems in the configuration" in done.err
 
 
-def test_missing_file_says_so(infera) -> None:
+def test_missing_file_says_so(infera: Any) -> None:
     done = infera("validate", "nowhere.yaml")
     assert done.code == 78
     assert "nowhere.yaml:1:1" in done.err
 
 
-def test_unknown_shipped_name_gets_the_nearest(infera) -> None:
+def test_unknown_shipped_name_gets_the_nearest(infera: Any) -> None:
     assert "did you mean 'provider'?" in infera("validate", "provder").err
 
 
@@ -58,7 +58,7 @@ def devnet(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_validate_shows_three_stages(infera, devnet: str) -> None:
+def test_validate_shows_three_stages(infera: Any, devnet: str) -> None:
     done = infera("validate", devnet)
     assert done.code == 0, done.err
     stages = [line.split()[1] for line in done.out.splitlines() if line.startswith("ok")]
@@ -66,17 +66,17 @@ def test_validate_shows_three_stages(infera, devnet: str) -> None:
     assert "environment" in stages
 
 
-def test_validate_can_leave_the_environment_out(infera) -> None:
+def test_validate_can_leave_the_environment_out(infera: Any) -> None:
     assert "environment    left out" in infera("validate", "provider", "--no-environment").out
 
 
-def test_validate_touches_nothing(infera, infera_home: Path, devnet: str) -> None:
+def test_validate_touches_nothing(infera: Any, infera_home: Path, devnet: str) -> None:
     infera("validate", devnet)
     infera("doctor", devnet)
     assert list(infera_home.iterdir()) == []
 
 
-def test_validate_fails_with_the_environment(infera, infera_home: Path) -> None:
+def test_validate_fails_with_the_environment(infera: Any, infera_home: Path) -> None:
     (infera_home / "file").write_text("in the way")
     done = infera("validate", "devnet", "--home", str(infera_home / "file" / "home"))
     assert done.code == 1
@@ -84,17 +84,17 @@ def test_validate_fails_with_the_environment(infera, infera_home: Path) -> None:
     assert "[environment_not_ready]" in done.err
 
 
-def test_config_show_masks_and_fills_in(infera) -> None:
+def test_config_show_masks_and_fills_in(infera: Any) -> None:
     shown = infera("config", "show", "provider").out
     assert "price_in: 100000" in shown
     assert "optional: false" in shown
 
 
-def test_config_schema_is_json(infera) -> None:
+def test_config_schema_is_json(infera: Any) -> None:
     assert json.loads(infera("config", "schema").out)["title"] == "INFERA node configuration"
 
 
-def test_config_list_names_the_shipped_ones(infera) -> None:
+def test_config_list_names_the_shipped_ones(infera: Any) -> None:
     shown = infera("config", "list").out
     assert all(name in shown for name in ("devnet", "provider", "router", "validator"))
 
@@ -102,7 +102,7 @@ def test_config_list_names_the_shipped_ones(infera) -> None:
 # -- init
 
 
-def test_init_writes_a_valid_file_and_never_overwrites(infera, tmp_path: Path) -> None:
+def test_init_writes_a_valid_file_and_never_overwrites(infera: Any, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     assert infera("init", "provider", "-o", str(path)).code == 0
     assert infera("validate", str(path), "--no-environment").code == 0
@@ -113,7 +113,7 @@ def test_init_writes_a_valid_file_and_never_overwrites(infera, tmp_path: Path) -
     assert path.read_text() == "mine"
 
 
-def test_init_of_an_unknown_role_gets_the_nearest(infera) -> None:
+def test_init_of_an_unknown_role_gets_the_nearest(infera: Any) -> None:
     assert "did you mean 'router'?" in infera("init", "ruter").err
 
 
@@ -171,21 +171,23 @@ def test_rings_and_strangers_among_checks_are_survived() -> None:
     assert {c.code for c in in_order(ring)} == {"a", "b"}
 
 
-def test_doctor_says_what_to_do_about_open_keys(infera, infera_home: Path) -> None:
+def test_doctor_says_what_to_do_about_open_keys(infera: Any, infera_home: Path) -> None:
     infera_home.chmod(0o755)
     done = infera("doctor")
     assert f"chmod 700 {infera_home}" in done.out
     assert done.code == 0
 
 
-def test_doctor_looks_at_what_the_configuration_uses(infera, devnet: str) -> None:
+def test_doctor_looks_at_what_the_configuration_uses(infera: Any, devnet: str) -> None:
     shown = infera("doctor", devnet).out
     for code in ("router_keys", "provider_routers", "validator_keys", "exact_models", "openai_tls"):
         assert f"   {code}" in shown
         assert f"   {code}" not in infera("doctor").out
 
 
-def test_ports_of_the_running_node_are_its_own(infera, infera_home: Path, tmp_path: Path) -> None:
+def test_ports_of_the_running_node_are_its_own(
+    infera: Any, infera_home: Path, tmp_path: Path
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         path = tmp_path / "front.yaml"
         listen = f"127.0.0.1:{server.getsockname()[1]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -29,7 +29,7 @@ def router(account: str, generation: object = 3) -> dict[str, object]:
     }
 
 
-def test_keys_are_made_listed_and_shown(infera, infera_home: Path) -> None:
+def test_keys_are_made_listed_and_shown(infera: Any, infera_home: Path) -> None:
     assert "infera keys new" in infera("keys", "list").out
     made = infera("keys", "new", "cold").out.split()[0]
     assert infera("keys", "show", "cold").out.strip() == made
@@ -37,13 +37,13 @@ def test_keys_are_made_listed_and_shown(infera, infera_home: Path) -> None:
     assert made == KeyStore(infera_home / "keys").get("cold").address
 
 
-def test_key_is_not_made_twice(infera) -> None:
+def test_key_is_not_made_twice(infera: Any) -> None:
     infera("keys", "new", "cold")
     assert "[key_exists]" in infera("keys", "new", "cold").err
 
 
 def test_key_is_imported_from_standard_input_and_never_printed(
-    infera, monkeypatch: pytest.MonkeyPatch
+    infera: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "0x" + "11" * 32
     monkeypatch.setattr("sys.stdin", io.StringIO(secret + "\n"))
@@ -52,14 +52,14 @@ def test_key_is_imported_from_standard_input_and_never_printed(
     assert secret[2:] not in done.out + done.err
 
 
-def test_bad_import_does_not_repeat_the_text(infera, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_import_does_not_repeat_the_text(infera: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("not-a-key-but-secret\n"))
     done = infera("keys", "import", "cold")
     assert done.code == 1
     assert "not-a-key" not in done.err
 
 
-def test_issued_key_is_granted_to_the_router(infera, infera_home: Path, serve) -> None:
+def test_issued_key_is_granted_to_the_router(infera: Any, infera_home: Path, serve: Any) -> None:
     account = infera("keys", "new", "developer").out.split()[0]
     server = serve(router(account))
     done = infera("keys", "issue", "--url", f"{server.url}/v1", "--daily-usdc", "2.5")
@@ -79,7 +79,7 @@ def test_issued_key_is_granted_to_the_router(infera, infera_home: Path, serve) -
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
-def test_key_that_is_refused_is_not_kept(infera, infera_home: Path, serve) -> None:
+def test_key_that_is_refused_is_not_kept(infera: Any, infera_home: Path, serve: Any) -> None:
     account = infera("keys", "new", "developer").out.split()[0]
     refused = (400, {"error": {"message": "Grant refused: no."}})
     server = serve(router(account) | {"/v1/network/grants": refused})
@@ -88,7 +88,7 @@ def test_key_that_is_refused_is_not_kept(infera, infera_home: Path, serve) -> No
     assert list((infera_home / "api_keys").iterdir()) == []
 
 
-def test_generation_that_is_given_is_not_asked_for(infera, serve) -> None:
+def test_generation_that_is_given_is_not_asked_for(infera: Any, serve: Any) -> None:
     infera("keys", "new", "developer")
     server = serve({"/v1/network": NETWORK, "/v1/network/grants": {}})
     done = infera("keys", "issue", "--url", f"{server.url}/v1", "--generation", "7")
@@ -98,7 +98,7 @@ def test_generation_that_is_given_is_not_asked_for(infera, serve) -> None:
 
 @pytest.mark.parametrize("generation", [None, "many"])
 def test_router_that_does_not_tell_the_generation(
-    infera, infera_home: Path, serve, generation: object
+    infera: Any, infera_home: Path, serve: Any, generation: object
 ) -> None:
     account = infera("keys", "new", "developer").out.split()[0]
     server = serve(router(account, generation))
@@ -109,7 +109,7 @@ def test_router_that_does_not_tell_the_generation(
     assert not (infera_home / "api_keys").exists()
 
 
-def test_issued_key_is_never_overwritten(infera, infera_home: Path, serve) -> None:
+def test_issued_key_is_never_overwritten(infera: Any, infera_home: Path, serve: Any) -> None:
     infera("keys", "new", "developer")
     (infera_home / "api_keys").mkdir()
     (infera_home / "api_keys" / "default").write_text("precious")
@@ -117,20 +117,20 @@ def test_issued_key_is_never_overwritten(infera, infera_home: Path, serve) -> No
     assert (infera_home / "api_keys" / "default").read_text() == "precious"
 
 
-def test_address_that_is_no_router(infera, serve) -> None:
+def test_address_that_is_no_router(infera: Any, serve: Any) -> None:
     infera("keys", "new", "developer")
     server = serve({"/v1/network": {"hello": 1}})
     assert "not a router's base URL" in infera("keys", "issue", "--url", f"{server.url}/v1").err
 
 
-def test_nobody_listens(infera) -> None:
+def test_nobody_listens(infera: Any) -> None:
     infera("keys", "new", "developer")
     done = infera("keys", "issue", "--url", "http://127.0.0.1:9/v1")
     assert done.code == 1
     assert "[server_unreachable]" in done.err
 
 
-def test_models_are_listed_with_prices(infera, serve) -> None:
+def test_models_are_listed_with_prices(infera: Any, serve: Any) -> None:
     listing = {
         "id": "bee-1",
         "context_length": 1024,
@@ -146,6 +146,6 @@ def test_models_are_listed_with_prices(infera, serve) -> None:
     assert row.split() == ["bee-1", "1024", "0.5", "1.5", "optimistic", "2"]
 
 
-def test_models_of_something_else(infera, serve) -> None:
+def test_models_of_something_else(infera: Any, serve: Any) -> None:
     server = serve({"/v1/models": b"<html>"})
     assert "did not answer with JSON" in infera("models", f"{server.url}/v1").err

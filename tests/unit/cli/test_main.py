@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -35,20 +35,20 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help(name: str, infera) -> None:
+def test_every_command_has_help(name: str, infera: Any) -> None:
     done = infera(name, "--help")
     assert done.code == 0
     assert "Usage: infera " in done.out
 
 
-def test_unknown_command_gets_the_nearest(infera) -> None:
+def test_unknown_command_gets_the_nearest(infera: Any) -> None:
     done = infera("plugin")
     assert done.code == 1
     assert "did you mean 'plugins'?" in done.err
     assert "[command_unknown]" in done.err
 
 
-def test_wrong_usage_exits_with_2(infera) -> None:
+def test_wrong_usage_exits_with_2(infera: Any) -> None:
     assert infera("run").code == 2
 
 
@@ -79,31 +79,31 @@ def extra_command(monkeypatch: pytest.MonkeyPatch) -> Callable[[click.Command], 
     return install
 
 
-def test_plugins_command_runs(infera, extra_command) -> None:
+def test_plugins_command_runs(infera: Any, extra_command: Any) -> None:
     extra_command(click.Command("greet", callback=lambda: click.echo("hello")))
     assert infera("greet").out == "hello\n"
     assert "commands: greet" in infera("plugins").out
 
 
-def test_expected_error_is_printed_bare(infera, extra_command) -> None:
+def test_expected_error_is_printed_bare(infera: Any, extra_command: Any) -> None:
     extra_command(failing(NeedsOperatorError("no stake", hint="stake some")))
     done = infera("fail")
     assert done.code == 1
     assert done.err == "error: no stake\n  stake some\n  [component_needs_operator]\n"
 
 
-def test_bug_keeps_its_traceback(infera, extra_command) -> None:
+def test_bug_keeps_its_traceback(infera: Any, extra_command: Any) -> None:
     extra_command(failing(ZeroDivisionError("bug")))
     with pytest.raises(ZeroDivisionError):
         infera("fail")
 
 
-def test_plugin_cannot_replace_a_command(infera, extra_command) -> None:
+def test_plugin_cannot_replace_a_command(infera: Any, extra_command: Any) -> None:
     extra_command(click.Command("config", callback=lambda: click.echo("mine")))
     assert "mine" not in infera("config", "list").out
 
 
-def test_plugins_as_json(infera) -> None:
+def test_plugins_as_json(infera: Any) -> None:
     import json
 
     shown = json.loads(infera("plugins", "--json").out)

@@ -93,7 +93,7 @@ def saved(bundle: Bundle, tmp_path: Path) -> str:
     return str(path)
 
 
-def test_honest_receipt_holds(infera, saved: str, tmp_path: Path) -> None:
+def test_honest_receipt_holds(infera: Any, saved: str, tmp_path: Path) -> None:
     (tmp_path / "answer.txt").write_text(TEXT)
     done = infera("receipt", "verify", saved, "--response", str(tmp_path / "answer.txt"))
     assert done.code == 0, done.out
@@ -101,7 +101,7 @@ def test_honest_receipt_holds(infera, saved: str, tmp_path: Path) -> None:
     assert "checks hold" in done.out
 
 
-def test_other_text_does_not_hold(infera, saved: str, tmp_path: Path) -> None:
+def test_other_text_does_not_hold(infera: Any, saved: str, tmp_path: Path) -> None:
     (tmp_path / "answer.txt").write_text("Wasps hum.")
     done = infera("receipt", "verify", saved, "--response", str(tmp_path / "answer.txt"))
     assert done.code == 1
@@ -110,14 +110,14 @@ def test_other_text_does_not_hold(infera, saved: str, tmp_path: Path) -> None:
 
 
 def test_answer_from_standard_input_will_do(
-    infera, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+    infera: Any, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = json.dumps({"choices": [], "infera": bundle.to_json()})
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     assert infera("receipt", "verify", "-").code == 0
 
 
-def test_show_prints_one_field_a_line(infera, saved: str) -> None:
+def test_show_prints_one_field_a_line(infera: Any, saved: str) -> None:
     out = infera("receipt", "show", saved).out
     assert any(line.split() == ["receipt.tokensOut", "4"] for line in out.splitlines())
 
@@ -125,12 +125,12 @@ def test_show_prints_one_field_a_line(infera, saved: str) -> None:
 @pytest.mark.parametrize(
     ("text", "code"), [("no json", "receipt_malformed"), ("[]", "receipt_malformed")]
 )
-def test_what_is_no_receipt(infera, tmp_path: Path, text: str, code: str) -> None:
+def test_what_is_no_receipt(infera: Any, tmp_path: Path, text: str, code: str) -> None:
     (tmp_path / "x").write_text(text)
     assert f"[{code}]" in infera("receipt", "verify", str(tmp_path / "x")).err
 
 
-def test_file_that_is_not_there(infera) -> None:
+def test_file_that_is_not_there(infera: Any) -> None:
     assert "[file_unreadable]" in infera("receipt", "show", "/no/such/file").err
 
 
@@ -150,7 +150,7 @@ SELECTORS = {
 }
 
 
-def chain(serve, *, leaf: str = YES, signer: str = YES, chain_id: int = 31337) -> str:
+def chain(serve: Any, *, leaf: str = YES, signer: str = YES, chain_id: int = 31337) -> str:
     """An RPC that answers the three calls."""
     answers = {"stakes": "0x" + "0" * 24 + NOBODY[2:].lower(), "leaf": leaf, "signer": signer}
 
@@ -160,10 +160,11 @@ def chain(serve, *, leaf: str = YES, signer: str = YES, chain_id: int = 31337) -
         name = SELECTORS[body["params"][0]["data"][:10]]
         return {"result": answers[name]}
 
-    return serve({"/": rpc}).url + "/"
+    url: str = serve({"/": rpc}).url
+    return f"{url}/"
 
 
-def test_receipt_on_the_chain_holds(infera, saved: str, serve) -> None:
+def test_receipt_on_the_chain_holds(infera: Any, saved: str, serve: Any) -> None:
     done = infera("receipt", "verify", saved, "--rpc", chain(serve), "--contract", NOBODY)
     assert done.code == 0, done.out
     assert "ok  batch                leaf 0 of batch 0 is on the chain" in done.out
@@ -177,19 +178,21 @@ def test_receipt_on_the_chain_holds(infera, saved: str, serve) -> None:
         ({"chain_id": 1}, "!!  chain id"),
     ],
 )
-def test_receipt_the_chain_does_not_know(infera, saved: str, serve, lie: Any, check: str) -> None:
+def test_receipt_the_chain_does_not_know(
+    infera: Any, saved: str, serve: Any, lie: Any, check: str
+) -> None:
     done = infera("receipt", "verify", saved, "--rpc", chain(serve, **lie))
     assert done.code == 1
     assert check in done.out
 
 
-def test_another_contract_is_not_the_bundles(infera, saved: str, serve) -> None:
+def test_another_contract_is_not_the_bundles(infera: Any, saved: str, serve: Any) -> None:
     other = Signer(b"\x09" * 32).address
     done = infera("receipt", "verify", saved, "--rpc", chain(serve), "--contract", other)
     assert "!!  contract" in done.out
 
 
-def test_rpc_error_is_passed_on(infera, saved: str, serve) -> None:
+def test_rpc_error_is_passed_on(infera: Any, saved: str, serve: Any) -> None:
     server = serve({"/": {"error": {"code": -32000, "message": "no such block"}}})
     done = infera("receipt", "verify", saved, "--rpc", f"{server.url}/")
     assert "no such block" in done.err

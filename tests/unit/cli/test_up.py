@@ -34,7 +34,7 @@ def taken_port() -> Iterator[int]:
 
 
 def test_port_in_use_is_said_before_anything_starts(
-    infera, taken_port: int, infera_home: Path
+    infera: Any, taken_port: int, infera_home: Path
 ) -> None:
     done = infera("up", "--port", str(taken_port))
     assert done.code == 1
@@ -44,7 +44,7 @@ def test_port_in_use_is_said_before_anything_starts(
     assert not (infera_home / "state.db").exists()
 
 
-def test_second_node_on_a_home_is_refused(infera, infera_home: Path) -> None:
+def test_second_node_on_a_home_is_refused(infera: Any, infera_home: Path) -> None:
     with HomeLock(infera_home):
         done = infera("up", "--port", "0", "--fresh")
     assert done.code == 1

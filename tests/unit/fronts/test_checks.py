@@ -34,7 +34,7 @@ async def test_the_port_must_be_free(tmp_path: Path) -> None:
     assert await says("openai_port_free", tmp_path, listen="127.0.0.1:0") is None
 
 
-def pair(folder: Path, name: str, *, passphrase: str | None = None) -> dict[str, Path]:
+def pair(folder: Path, name: str, *, passphrase: str | None = None) -> dict[str, Any]:
     """A certificate and its key."""
     cert, key = folder / f"{name}.crt", folder / f"{name}.key"
     options = ["-passout", f"pass:{passphrase}"] if passphrase else ["-nodes"]
