@@ -25,6 +25,7 @@ ARTIFACTS = CONTRACTS.parent / "plugins/infera_plugins/chains/evm/artifacts"
 SOURCES = {
     "INFR": "src/INFR.sol",
     "DevUSDC": "src/dev/DevUSDC.sol",
+    "Buyback": "src/treasury/Buyback.sol",
     "StakeRegistry": "src/StakeRegistry.sol",
     "JobRegistry": "src/JobRegistry.sol",
     "PaymentVault": "src/PaymentVault.sol",
