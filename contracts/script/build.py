@@ -30,6 +30,9 @@ SOURCES = {
     "JobRegistry": "src/JobRegistry.sol",
     "PaymentVault": "src/PaymentVault.sol",
     "VeINFR": "src/governance/VeINFR.sol",
+    "InferaTimelock": "src/governance/InferaTimelock.sol",
+    "InferaGovernor": "src/governance/InferaGovernor.sol",
+    "Vesting": "src/token/Vesting.sol",
     "ERC1967Proxy": "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol",
 }
 
