@@ -33,6 +33,9 @@ SOURCES = {
     "InferaTimelock": "src/governance/InferaTimelock.sol",
     "InferaGovernor": "src/governance/InferaGovernor.sol",
     "Vesting": "src/token/Vesting.sol",
+    "EcosystemVesting": "src/token/EcosystemVesting.sol",
+    "LockedLiquidity": "src/token/LockedLiquidity.sol",
+    "Distribution": "src/token/Distribution.sol",
     "ERC1967Proxy": "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol",
 }
 
