@@ -633,9 +633,9 @@ async def test_two_receipts_of_one_job_are_charged_once(make_node: Any) -> None:
         }
         provider = small.address("provider-1")
         for _ in range(2):
-            assert await small.dispatcher.late_receipt(again, provider, provider) is None
+            assert await small.dispatcher.desk.late_receipt(again, provider, provider) is None
         stranger = small.address("router")
-        assert await small.dispatcher.late_receipt(again, stranger, stranger) is not None
+        assert await small.dispatcher.desk.late_receipt(again, stranger, stranger) is not None
         assert len(small.seen.all(JobDelivered)) == 1
         assert small.book().charged == served.cost
 

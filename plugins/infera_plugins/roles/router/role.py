@@ -25,6 +25,7 @@ from infera.transport.frames import FrameType
 from infera.transport.sockets import LinkLostError, listen
 from infera.types import JobRequest, OperatorRole
 from infera_plugins.roles.router.config import endpoint
+from infera_plugins.roles.router.desk import ReceiptDesk
 from infera_plugins.roles.router.dispatch import Dispatcher
 from infera_plugins.roles.router.gateway import RouterGateway
 from infera_plugins.roles.router.index import Candidate, Peer, ProviderIndex
@@ -74,12 +75,13 @@ class RouterRole(Role):
         settlement = Settlement(config, address, hot, chain, ledger, store, bus)
         publication = Publication(address, hot, chain, store)
         async with anyio.create_task_group() as tasks:
+            desk = ReceiptDesk(chain.domain, ledger, store, bus)
             dispatcher = Dispatcher(
-                config, address, hot, chain.domain, index, ledger, store, bus, tasks, self._pick
+                config, address, hot, chain.domain, index, ledger, store, desk, tasks, self._pick
             )
-            await self._restore(ledger, store, dispatcher, settlement)
+            await self._restore(ledger, store, desk, settlement)
             sessions = Sessions(
-                address, hot, chain, index, dispatcher, settlement, store, publication, bus
+                address, hot, chain, index, desk, tasks, settlement, store, publication, bus
             )
             async with listen(self._host, self._port, sessions.accept) as port:
                 url = config.public_url or f"ws://{self._host}:{port}"
@@ -103,12 +105,12 @@ class RouterRole(Role):
 
                 tasks.start_soon(settlement.run, tell_providers)
                 tasks.start_soon(self._follow_vault, ledger, settlement)
-                tasks.start_soon(self._keep_house, dispatcher, store)
+                tasks.start_soon(self._keep_house, desk, store)
                 task_status.started()
                 await anyio.sleep_forever()
 
     async def _restore(
-        self, ledger: Ledger, store: Store, dispatcher: Dispatcher, settlement: Settlement
+        self, ledger: Ledger, store: Store, desk: ReceiptDesk, settlement: Settlement
     ) -> None:
         """Rebuild the ledger from the journal and the chain: what was charged, and what open
         tickets may still cost.
@@ -129,7 +131,7 @@ class RouterRole(Role):
             reservation = Reservation(book, account, job.ticket.max_cost)
             book.reserved += reservation.amount
             account.reserved += reservation.amount
-            dispatcher.suspended[job.job_id] = (reservation, job.ticket.deadline)
+            desk.suspend(job.ticket, reservation)
         try:
             for account_address in list(ledger.accounts):
                 await settlement.refresh_grants(account_address)
@@ -165,11 +167,11 @@ class RouterRole(Role):
                     ProgressMade(self.name, f"cannot refresh {account}: {error.message}")
                 )
 
-    async def _keep_house(self, dispatcher: Dispatcher, store: Store) -> None:
+    async def _keep_house(self, desk: ReceiptDesk, store: Store) -> None:
         while True:
             await anyio.sleep(_HOUSEKEEPING_S)
             try:
-                await dispatcher.expire()
+                await desk.expire()
                 await store.forget_content(int(time()) - self._config.retain_content_s)
             except StateError as error:
                 self._context.bus.publish(ProgressMade(self.name, error.message))

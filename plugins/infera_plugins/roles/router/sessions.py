@@ -24,9 +24,11 @@ from infera_ext import keccak256
 from infera_plugins.roles.router.index import Peer, ProviderIndex, ServedModel
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from infera.abc import Chain
     from infera.bus import EventBus
-    from infera_plugins.roles.router.dispatch import Dispatcher
+    from infera_plugins.roles.router.desk import ReceiptDesk
     from infera_plugins.roles.router.publication import Publication
     from infera_plugins.roles.router.settlement import Settlement
     from infera_plugins.roles.router.store import Store
@@ -43,7 +45,8 @@ class Sessions:
     hot: Signer
     chain: Chain
     index: ProviderIndex
-    dispatcher: Dispatcher
+    desk: ReceiptDesk
+    tasks: TaskGroup
     settlement: Settlement
     store: Store
     publication: Publication
@@ -80,7 +83,7 @@ class Sessions:
                 previous.served,
             )
             # Closing waits for the other side's answer, which may never come.
-            self.dispatcher.tasks.start_soon(previous.link.close, "replaced by a newer connection")
+            self.tasks.start_soon(previous.link.close, "replaced by a newer connection")
         self.index.add(peer)
         self.bus.publish(ProviderJoined(peer.address, tuple(peer.models)))
 
@@ -159,9 +162,7 @@ class Sessions:
             body = frame.json()
             match frame.type, body.get("type"), hello.role:
                 case FrameType.QUERY, "receipt", OperatorRole.PROVIDER:
-                    complaint = await self.dispatcher.late_receipt(
-                        body, hello.address, hello.hot_key
-                    )
+                    complaint = await self.desk.late_receipt(body, hello.address, hello.hot_key)
                     reply: dict[str, Any] = {"accepted": complaint is None, "reason": complaint}
                 case FrameType.QUERY, "credit", OperatorRole.PROVIDER:
                     reply = await self.settlement.credit(hello.address)
