@@ -16,7 +16,7 @@ abstract contract GovernorVotes is IInferaGovernor, GovernorUpgradeable {
 
     /// @custom:storage-location erc7201:infera.storage.GovernorVotes
     struct VotesStorage {
-        IVeINFR votes;
+        IVeINFR token;
         IERC5805 infr;
         address[] locked;
     }
@@ -25,9 +25,9 @@ abstract contract GovernorVotes is IInferaGovernor, GovernorUpgradeable {
     bytes32 private constant STORAGE = 0x37aa5f5109c5d06fdb69eb2e0f731b9bd85b5349c046d0e759c01103ef458200;
 
     // solhint-disable-next-line func-name-mixedcase
-    function __GovernorVotes_init(address votes_, address infr_, address[] calldata locked) internal onlyInitializing {
+    function __GovernorVotes_init(address token_, address infr_, address[] calldata locked) internal onlyInitializing {
         // INVARIANT: there are always votes, and a supply to measure them by.
-        if (votes_ == address(0) || infr_ == address(0)) revert InferaGovernor_ZeroAddress();
+        if (token_ == address(0) || infr_ == address(0)) revert InferaGovernor_ZeroAddress();
         // INVARIANT: the circulating supply can be computed in any call.
         if (locked.length > MOST_LOCKED) revert InferaGovernor_TooManyLocked(locked.length, MOST_LOCKED);
         for (uint256 i; i < locked.length; ++i) {
@@ -37,7 +37,7 @@ abstract contract GovernorVotes is IInferaGovernor, GovernorUpgradeable {
             if (amount > held) revert InferaGovernor_LockedNotHeld(locked[i], amount, held);
         }
         VotesStorage storage $ = _votesStorage();
-        ($.votes, $.infr, $.locked) = (IVeINFR(votes_), IERC5805(infr_), locked);
+        ($.token, $.infr, $.locked) = (IVeINFR(token_), IERC5805(infr_), locked);
     }
 
     /// @inheritdoc IInferaGovernor
@@ -61,8 +61,8 @@ abstract contract GovernorVotes is IInferaGovernor, GovernorUpgradeable {
     }
 
     /// @inheritdoc IInferaGovernor
-    function votes() external view returns (address) {
-        return address(_votesStorage().votes);
+    function token() external view returns (address) {
+        return address(_votesStorage().token);
     }
 
     /// @inheritdoc IInferaGovernor
@@ -76,7 +76,7 @@ abstract contract GovernorVotes is IInferaGovernor, GovernorUpgradeable {
     }
 
     function _getVotes(address account, uint256 timepoint, bytes memory) internal view override returns (uint256) {
-        return _votesStorage().votes.getPastVotes(account, timepoint);
+        return _votesStorage().token.getPastVotes(account, timepoint);
     }
 
     function _votesStorage() private pure returns (VotesStorage storage $) {

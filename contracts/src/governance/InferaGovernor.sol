@@ -41,7 +41,7 @@ contract InferaGovernor is
         if (setup.timelock == address(0)) revert InferaGovernor_ZeroAddress();
         __Governor_init("INFERA Governor");
         __GovernorTimelockControl_init(TimelockControllerUpgradeable(payable(setup.timelock)));
-        __GovernorVotes_init(setup.votes, setup.infr, setup.locked);
+        __GovernorVotes_init(setup.token, setup.infr, setup.locked);
         __GovernorSettings_init(setup.votingDelay, setup.votingPeriod, setup.proposalThreshold);
         __GovernorPreventLateQuorum_init(setup.voteExtension);
         __GovernorKinds_init(setup.parameterCalls);

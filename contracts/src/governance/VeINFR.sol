@@ -18,6 +18,10 @@ contract VeINFR is IVeINFR, EIP712, Nonces {
     using SafeERC20 for IERC20;
     using VotingCurve for VotingCurve.Curve;
 
+    string public constant name = "Vote-escrowed INFR";
+    string public constant symbol = "veINFR";
+    uint8 public constant decimals = 18;
+
     uint256 public constant LONGEST = VotingCurve.LONGEST;
     uint256 public constant WEEK = VotingCurve.WEEK;
     bytes32 private constant DELEGATION = keccak256("Delegation(address delegatee,uint256 nonce,uint256 expiry)");
@@ -34,7 +38,7 @@ contract VeINFR is IVeINFR, EIP712, Nonces {
     mapping(address account => VotingCurve.Curve) private _curves;
     VotingCurve.Curve private _total;
 
-    constructor(address infr_) EIP712("Vote-escrowed INFR", "1") {
+    constructor(address infr_) EIP712(name, "1") {
         // INVARIANT: there is always a token to hold.
         if (infr_ == address(0)) revert VeINFR_ZeroAddress();
         INFR = IERC20(infr_);
@@ -133,13 +137,13 @@ contract VeINFR is IVeINFR, EIP712, Nonces {
     }
 
     /// @inheritdoc IVeINFR
-    function powerOf(address account) external view returns (uint256) {
+    function balanceOf(address account) external view returns (uint256) {
         Lock storage held = _locks[account];
         return block.timestamp < held.end ? _slope(held.amount) * (held.end - block.timestamp) : 0;
     }
 
     /// @inheritdoc IVeINFR
-    function totalPower() external view returns (uint256) {
+    function totalSupply() external view returns (uint256) {
         return _total.valueAt(block.timestamp);
     }
 

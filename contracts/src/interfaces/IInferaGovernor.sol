@@ -34,12 +34,12 @@ interface IInferaGovernor {
         bytes4 selector;
     }
 
-    /// @param votes VeINFR.
+    /// @param token VeINFR.
     /// @param locked Contracts whose `lockedAt` does not circulate.
     /// @param voteExtension How long voting goes on, at least, after the quorum was reached.
     struct Setup {
         address timelock;
-        address votes;
+        address token;
         address infr;
         address[] locked;
         uint48 votingDelay;
@@ -85,7 +85,8 @@ interface IInferaGovernor {
     /// @notice The supply at `timepoint` less what was locked then. For times in the past.
     function circulatingSupply(uint256 timepoint) external view returns (uint256);
 
-    function votes() external view returns (address);
+    /// @notice VeINFR. Under this name voting front ends look for it.
+    function token() external view returns (address);
 
     function infr() external view returns (address);
 

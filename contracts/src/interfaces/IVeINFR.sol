@@ -14,6 +14,8 @@ import { IERC5805 } from "@openzeppelin/contracts/interfaces/IERC5805.sol";
 /// Power can be read at any past second (ERC-6372, by timestamp), never at the present or a future one: what is borrowed and
 /// returned within a transaction never shows.
 ///
+/// Wallets and voting front ends show it as a token that no one can transfer: `balanceOf` is power and decays.
+///
 /// **Delegation** moves the power of a whole lock, present and future, to one account; an account that never delegated votes for
 /// itself, because whoever locks INFR wants to vote. Whole locks only: a delegate's power is then the sum of straight lines, as the
 /// total is, and both are kept by the same code. Delegated power cannot be passed on.
@@ -49,13 +51,20 @@ interface IVeINFR is IERC5805 {
     function lockOf(address account) external view returns (uint256 amount, uint48 end);
 
     /// @notice The present power of the account's own lock, whoever votes with it.
-    function powerOf(address account) external view returns (uint256);
+    function balanceOf(address account) external view returns (uint256);
 
     /// @notice The present power of all locks.
-    function totalPower() external view returns (uint256);
+    function totalSupply() external view returns (uint256);
 
     /// @notice All INFR under lock, ended ones included until they are withdrawn.
     function totalLocked() external view returns (uint256);
 
     function infr() external view returns (address);
+
+    function name() external view returns (string memory);
+
+    function symbol() external view returns (string memory);
+
+    /// @notice As INFR's: a power is an amount of it.
+    function decimals() external view returns (uint8);
 }

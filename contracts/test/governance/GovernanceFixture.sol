@@ -75,7 +75,7 @@ abstract contract GovernanceFixture is Fixture {
         (locked[0], locked[1]) = (address(team), address(reserve));
         return IInferaGovernor.Setup({
             timelock: address(timelock),
-            votes: address(ve),
+            token: address(ve),
             infr: address(infr),
             locked: locked,
             votingDelay: VOTING_DELAY,

@@ -29,7 +29,7 @@ contract InferaGovernor_Initialize_Test is GovernanceFixture {
 
     function test_initialize_parameters_succeeds() external view {
         assertEq(gov.timelock(), address(timelock), "timelock");
-        assertEq(gov.votes(), address(ve), "votes");
+        assertEq(gov.token(), address(ve), "votes");
         assertEq(gov.infr(), address(infr), "token");
         assertEq(gov.lockedSupplies().length, 2, "locked");
         assertEq(gov.votingDelay(), VOTING_DELAY, "delay");
@@ -56,7 +56,7 @@ contract InferaGovernor_Initialize_Test is GovernanceFixture {
         s.timelock = address(0);
         expectBuildRevert(s, reason);
         s = setup();
-        s.votes = address(0);
+        s.token = address(0);
         expectBuildRevert(s, reason);
         s = setup();
         s.infr = address(0);
@@ -100,7 +100,7 @@ contract InferaGovernor_Initialize_Test is GovernanceFixture {
     /// ERC-7201: the first member of each module's storage stands where its name says.
     function test_storage_namespaces_succeed() external view {
         bytes32 slot = keccak256(abi.encode(uint256(keccak256("infera.storage.GovernorVotes")) - 1)) & ~bytes32(uint256(0xff));
-        assertEq(address(uint160(uint256(vm.load(address(gov), slot)))), address(ve), "GovernorVotes.votes");
+        assertEq(address(uint160(uint256(vm.load(address(gov), slot)))), address(ve), "GovernorVotes.token");
         slot = keccak256(abi.encode(uint256(keccak256("infera.storage.GovernorKinds")) - 1)) & ~bytes32(uint256(0xff));
         bytes32 inner = keccak256(abi.encode(address(vault), slot));
         bytes32 entry_ = keccak256(abi.encode(PaymentVault.setFees.selector, inner));
@@ -336,7 +336,7 @@ contract InferaGovernor_UpgradeToAndCall_Test is GovernanceFixture {
         uint256 before = propose(feesTo(77));
         enact(upgradeOf(address(gov), address(new InferaGovernor())));
         assertTrue(gov.kindOf(before) == IInferaGovernor.Kind.Parameter, "what was proposed stands");
-        assertEq(gov.votes(), address(ve), "and what was set");
+        assertEq(gov.token(), address(ve), "and what was set");
     }
 
     function test_upgradeToAndCall_byAnother_reverts() external {

@@ -20,11 +20,11 @@ contract VeINFR_Delegate_Test is VeFixture {
         vm.prank(alice);
         ve.delegate(bob);
         assertEq(ve.getVotes(alice), 0, "gone");
-        assertEq(ve.getVotes(bob), power + ve.powerOf(bob), "arrived");
-        assertEq(ve.powerOf(alice), power, "still its own");
+        assertEq(ve.getVotes(bob), power + ve.balanceOf(bob), "arrived");
+        assertEq(ve.balanceOf(alice), power, "still its own");
         vm.warp(end);
         assertEq(ve.getVotes(bob), worth(30e18, START + 20 * WEEK), "and ends when it ends");
-        assertEq(ve.totalPower(), ve.getVotes(bob), "total");
+        assertEq(ve.totalSupply(), ve.getVotes(bob), "total");
     }
 
     function test_delegate_changesFollow_succeeds() external {
@@ -47,7 +47,7 @@ contract VeINFR_Delegate_Test is VeFixture {
         ve.delegate(bob);
         vm.prank(bob);
         ve.delegate(carol);
-        assertEq(ve.getVotes(bob), ve.powerOf(alice), "bob keeps what alice gave");
+        assertEq(ve.getVotes(bob), ve.balanceOf(alice), "bob keeps what alice gave");
         assertEq(ve.getVotes(carol), 0, "carol gets only bob's own");
     }
 
@@ -55,11 +55,11 @@ contract VeINFR_Delegate_Test is VeFixture {
         vm.prank(alice);
         ve.delegate(bob);
         lockAs(alice, 10e18, START + 10 * WEEK);
-        assertEq(ve.getVotes(bob), ve.powerOf(alice), "named before there was a lock");
+        assertEq(ve.getVotes(bob), ve.balanceOf(alice), "named before there was a lock");
         vm.prank(alice);
         ve.delegate(address(0));
         assertEq(ve.delegates(alice), alice, "nobody means oneself");
-        assertEq(ve.getVotes(alice), ve.powerOf(alice), "back");
+        assertEq(ve.getVotes(alice), ve.balanceOf(alice), "back");
         assertEq(ve.getVotes(bob), 0, "gone");
     }
 
@@ -93,7 +93,7 @@ contract VeINFR_DelegateBySig_Test is VeFixture {
         lockAs(alice, 10e18, START + 10 * WEEK);
         (uint8 v, bytes32 r, bytes32 s) = signed(0xa11ce, bob, 0, START);
         ve.delegateBySig(bob, 0, START, v, r, s);
-        assertEq(ve.getVotes(bob), ve.powerOf(alice), "moved");
+        assertEq(ve.getVotes(bob), ve.balanceOf(alice), "moved");
         vm.expectRevert(abi.encodeWithSelector(Nonces.InvalidAccountNonce.selector, alice, 1));
         ve.delegateBySig(bob, 0, START, v, r, s);
     }

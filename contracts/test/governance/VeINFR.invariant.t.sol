@@ -93,9 +93,9 @@ contract VeINFR_Invariant_Test is InvariantTest {
         uint256 powers;
         for (uint256 i; i < handler.ACCOUNTS(); ++i) {
             votes += ve.getVotes(handler.accountAt(i));
-            powers += ve.powerOf(handler.accountAt(i));
+            powers += ve.balanceOf(handler.accountAt(i));
         }
-        assertEq(ve.totalPower(), powers, "power");
+        assertEq(ve.totalSupply(), powers, "power");
         assertEq(votes, powers, "votes");
         assertLe(powers, ve.totalLocked(), "no more power than INFR");
     }

@@ -10,6 +10,9 @@ import { VeFixture } from "./VeFixture.sol";
 contract VeINFR_Constructor_Test is VeFixture {
     function test_constructor_clock_succeeds() external view {
         assertEq(ve.infr(), address(infr), "token");
+        assertEq(ve.name(), "Vote-escrowed INFR", "name");
+        assertEq(ve.symbol(), "veINFR", "symbol");
+        assertEq(ve.decimals(), infr.decimals(), "decimals");
         assertEq(ve.clock(), block.timestamp, "clock");
         assertEq(ve.CLOCK_MODE(), "mode=timestamp", "mode");
     }
@@ -26,7 +29,7 @@ contract VeINFR_Lock_Test is VeFixture {
         assertEq(end, START + 208 * WEEK, "the last start of a week");
         assertEq(ve.getVotes(alice), worth(1461e18, end), "power");
         assertLe(1456e18 - ve.getVotes(alice), FOUR_YEARS, "1456 days of 1461, rounded down once per second");
-        assertEq(ve.totalPower(), ve.getVotes(alice), "total");
+        assertEq(ve.totalSupply(), ve.getVotes(alice), "total");
         assertEq(ve.totalLocked(), 1461e18, "locked");
         assertEq(infr.balanceOf(address(ve)), 1461e18, "held");
         (uint256 amount, uint48 until) = ve.lockOf(alice);
@@ -45,8 +48,8 @@ contract VeINFR_Lock_Test is VeFixture {
         assertEq(ve.getVotes(alice), 0, "at the end");
         wait(100 * WEEK);
         assertEq(ve.getVotes(alice), 0, "ever after");
-        assertEq(ve.powerOf(alice), 0, "its own");
-        assertEq(ve.totalPower(), 0, "total");
+        assertEq(ve.balanceOf(alice), 0, "its own");
+        assertEq(ve.totalSupply(), 0, "total");
         assertEq(ve.getPastVotes(alice, START), power, "the past stands");
         assertEq(ve.getPastVotes(alice, START - 1), 0, "and nothing before it");
     }
@@ -114,7 +117,7 @@ contract VeINFR_IncreaseAmount_Test is VeFixture {
         vm.prank(alice);
         ve.increaseAmount(30e18);
         assertEq(ve.getVotes(alice), worth(40e18, end), "as if it had been 40 from the start");
-        assertEq(ve.totalPower(), worth(40e18, end), "total");
+        assertEq(ve.totalSupply(), worth(40e18, end), "total");
         (uint256 amount, uint48 until) = ve.lockOf(alice);
         assertEq(amount, 40e18, "amount");
         assertEq(until, end, "the end stands");
@@ -155,7 +158,7 @@ contract VeINFR_Extend_Test is VeFixture {
         assertEq(ve.getVotes(alice), before + worth(10e18, START + 20 * WEEK) - worth(10e18, end), "longer, heavier");
         vm.warp(end);
         assertEq(ve.getVotes(alice), worth(10e18, START + 20 * WEEK), "the old end ends nothing");
-        assertEq(ve.totalPower(), ve.getVotes(alice), "total");
+        assertEq(ve.totalSupply(), ve.getVotes(alice), "total");
     }
 
     function test_extend_notLonger_reverts() external {

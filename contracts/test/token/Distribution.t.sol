@@ -121,7 +121,7 @@ contract Distribution_Constructor_Test is DistributionFixture {
 
     function governorOf(Distribution d) private returns (InferaGovernor) {
         IInferaGovernor.Setup memory s;
-        (s.timelock, s.votes, s.infr, s.locked) = (timelock, address(new VeINFR(d.infr())), d.infr(), d.lockedSupplies());
+        (s.timelock, s.token, s.infr, s.locked) = (timelock, address(new VeINFR(d.infr())), d.infr(), d.lockedSupplies());
         (s.votingDelay, s.votingPeriod, s.voteExtension, s.proposalThreshold) = (1 days, 5 days, 2 days, 1e18);
         return InferaGovernor(payable(proxy(address(new InferaGovernor()), abi.encodeCall(InferaGovernor.initialize, (s)))));
     }
