@@ -163,14 +163,21 @@ def postgresql(args: list[str]) -> Iterator[None]:
         def server(program: str, *rest: str) -> bool:
             with (folder / "log").open("ab") as log:
                 command = [str(programs / program), "-D", data, *rest]
-                done = subprocess.run(
-                    command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **owner
-                )
-            return done.returncode == 0
+                options: dict[str, Any] = {
+                    "cwd": folder,
+                    "stdin": subprocess.DEVNULL,
+                    "stdout": log,
+                    "stderr": log,
+                }
+                try:
+                    return subprocess.run(command, **options, **owner).returncode == 0
+                except OSError as error:  # such as a folder that the other user may not enter
+                    log.write(f"{program}: {error}\n".encode())
+                    return False
 
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+        settings = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
         prepare = ("-U", "infera", "-A", "trust", "-E", "UTF8", "--no-sync")
-        start = ("-w", "-t", "60", "-l", str(folder / "server.log"), "-o", options, "start")
+        start = ("-w", "-t", "60", "-l", str(folder / "server.log"), "-o", settings, "start")
         try:
             if server("initdb", *prepare) and server("pg_ctl", *start):
                 say("PostgreSQL runs for these tests")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -52,8 +53,64 @@ def test_ci_runs_existing_tasks(noxfile: Any) -> None:
     assert used <= set(noxfile.TASKS)
 
 
-def test_steps_are_redone_when_their_inputs_change(noxfile: Any, tmp_path: Path) -> None:
-    noxfile.ROOT = tmp_path
+@pytest.fixture
+def no_postgresql(noxfile: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(noxfile.POSTGRES_VARIABLE, raising=False)
+    monkeypatch.setattr(noxfile, "postgresql_programs", lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("args", "wanted"),
+    [
+        ([], True),
+        (["-x", "-k", "rows"], True),
+        (["tests/unit"], True),
+        (["tests/unit/state/test_postgres.py::test_it", "-q"], True),
+        (["tests/unit/kernel", "tests/docs"], False),
+    ],
+)
+def test_postgresql_is_there_for_the_tests_that_need_it(
+    args: list[str],
+    wanted: bool,
+    noxfile: Any,
+    no_postgresql: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert noxfile.POSTGRES_TESTS.exists()
+    with noxfile.postgresql(args):
+        assert noxfile.POSTGRES_VARIABLE not in os.environ
+    assert ("its tests are left out" in capsys.readouterr().out) is wanted
+
+
+def test_postgresql_that_is_given_is_used(
+    noxfile: Any, no_postgresql: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(noxfile.POSTGRES_VARIABLE, "postgresql://elsewhere/db")
+    with noxfile.postgresql([]):
+        assert os.environ[noxfile.POSTGRES_VARIABLE] == "postgresql://elsewhere/db"
+    assert os.environ[noxfile.POSTGRES_VARIABLE] == "postgresql://elsewhere/db"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="PostgreSQL is started on POSIX systems")
+def test_postgresql_that_does_not_start_is_done_without(
+    noxfile: Any,
+    no_postgresql: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(noxfile, "postgresql_programs", lambda: tmp_path / "nothing")
+    with noxfile.postgresql([]):
+        assert noxfile.POSTGRES_VARIABLE not in os.environ
+    shown = capsys.readouterr().out
+    assert "does not start: its tests are left out" in shown
+    assert "initdb: " in shown
+
+
+def test_steps_are_redone_when_their_inputs_change(
+    noxfile: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
     lock = tmp_path / "lock"
     lock.write_text("one")
     stamps = noxfile.Stamps(tmp_path / "steps")
