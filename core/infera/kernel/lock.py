@@ -32,7 +32,9 @@ class HomeLock:
         except OSError:
             return False
         try:
-            if fcntl is not None:
+            # Asking means to hold the lock for a moment, in which a node could not start: only
+            # where a process id tells of a node that runs, or that crashed.
+            if fcntl is not None and os.read(handle, 1):
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True

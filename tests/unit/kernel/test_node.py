@@ -259,3 +259,15 @@ def test_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
 async def _start(node: Node) -> None:
     async with node.running():
         pass
+
+
+def test_a_home_is_held_while_a_node_uses_it(tmp_path: Path) -> None:
+    assert not HomeLock(tmp_path).held()
+    assert list(tmp_path.iterdir()) == []
+    with HomeLock(tmp_path):
+        assert HomeLock(tmp_path).held()
+    assert not HomeLock(tmp_path).held()
+    (tmp_path / "node.lock").write_text("4242\n")  # left by a crash
+    assert not HomeLock(tmp_path).held()
+    with HomeLock(tmp_path):
+        assert HomeLock(tmp_path).held()
