@@ -29,6 +29,8 @@ SOURCES = {
     "StakeRegistry": "src/StakeRegistry.sol",
     "JobRegistry": "src/JobRegistry.sol",
     "PaymentVault": "src/PaymentVault.sol",
+    "ModelRegistry": "src/models/ModelRegistry.sol",
+    "HotPool": "src/models/HotPool.sol",
     "VeINFR": "src/governance/VeINFR.sol",
     "InferaTimelock": "src/governance/InferaTimelock.sol",
     "InferaGovernor": "src/governance/InferaGovernor.sol",
