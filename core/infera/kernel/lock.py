@@ -34,7 +34,7 @@ class HomeLock:
         try:
             # Asking means to hold the lock for a moment, in which a node could not start: only
             # where a process id tells of a node that runs, or that crashed.
-            if fcntl is not None and os.read(handle, 1):
+            if os.read(handle, 1) and fcntl is not None:
                 fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return True
