@@ -18,6 +18,8 @@ from infera.errors import InferaError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from infera.config import NodeConfig
+
 
 def home_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--home`, which INFERA_HOME can give as well."""
@@ -42,6 +44,14 @@ def find_config(config: str) -> Path:
     if path.exists() or path.suffix or len(path.parts) > 1:
         return path
     return shipped(config)
+
+
+def load_config(config: str, home: Path | None) -> NodeConfig:
+    """A validated configuration, by path or shipped name, with the installed plugins."""
+    from infera.config import load
+    from infera.kernel.plugins import load_plugins
+
+    return load(find_config(config), load_plugins().registry, home=home)
 
 
 def default_home(home: Path | None) -> Path:

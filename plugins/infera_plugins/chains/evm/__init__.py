@@ -12,6 +12,8 @@ from .config import EvmConfig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import click
+
     from infera.abc import Component
     from infera.checks import HealthCheck
     from infera.context import Context
@@ -33,6 +35,17 @@ def infera_manifest() -> Manifest:
 def infera_register_chains(register: Register) -> None:
     """Bring `kind: evm`."""
     register("evm", _make, EvmConfig)
+
+
+@hookimpl
+def infera_register_commands(register: Callable[[click.Command], None]) -> None:
+    """Bring `infera contracts`, `infera stake` and `infera vault`."""
+    from .commands import contracts
+    from .commands_stake import stake
+    from .commands_vault import vault
+
+    for command in (contracts, stake, vault):
+        register(command)
 
 
 @hookimpl

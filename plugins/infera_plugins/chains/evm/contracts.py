@@ -71,6 +71,7 @@ class Function:
     selector: bytes
     inputs: tuple[str, ...]
     outputs: tuple[Mapping[str, Any], ...]
+    names: tuple[str, ...] = ()
 
     def call(self, *args: Any) -> bytes:
         """Calldata."""
@@ -114,6 +115,7 @@ class Interface:
     def __init__(self, name: str, artifact: Mapping[str, Any]) -> None:
         self.name = name
         self.bytecode = unhex(artifact["bytecode"])
+        self.source_hash: str = artifact["sourceHash"]
         self.functions: dict[str, Function] = {}
         self.events: dict[bytes, EventAbi] = {}
         self.errors: dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]] = {}
@@ -129,7 +131,11 @@ class Interface:
             signature = keccak256(f"{item['name']}({','.join(types)})".encode())
             if kind == "function":
                 self.functions[item["name"]] = Function(
-                    item["name"], signature[:4], types, tuple(item["outputs"])
+                    item["name"],
+                    signature[:4],
+                    types,
+                    tuple(item["outputs"]),
+                    tuple(i["name"] for i in inputs),
                 )
             elif kind == "error":
                 self.errors[signature[:4]] = (item["name"], inputs)

@@ -56,6 +56,20 @@ class Deployment:
     implementations: dict[str, Address] = field(default_factory=dict)
     transactions: dict[str, str] = field(default_factory=dict)
     funded: dict[Address, str] = field(default_factory=dict)
+    blocks: dict[str, int] = field(default_factory=dict)
+    """Block of each transaction."""
+    deployer: Address = ""
+    governor: Address = ""
+    """Who is to own the contracts; empty: whoever deployed them."""
+    method: str = ""
+    """`create2` or `create`."""
+    salt: str = ""
+    arguments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each constructor or initialiser was given; numbers as decimal strings."""
+    sources: dict[str, str] = field(default_factory=dict)
+    """Hash of the sources behind each contract's code, as the artifacts have it."""
+    expected: dict[str, Address] = field(default_factory=dict)
+    """Where a transaction that is under way creates its contract."""
 
     @property
     def complete(self) -> bool:

@@ -140,7 +140,7 @@ async def _prepare(
     if config.contracts != "auto":
         named = await _named(rpc, chain_id, path)
         return Session(rpc, transactor, chain_id, named.contracts, named.block, node, None)
-    deployment = await _known(rpc, chain_id, path, node is not None)
+    deployment = await recorded(rpc, chain_id, path, node is not None)
     if not deployment.complete and not config.may_deploy:
         raise NeedsOperatorError(
             f"no contracts are known on chain {chain_id}",
@@ -176,7 +176,7 @@ def _keys(config: EvmConfig, keys: KeyStore) -> tuple[Signer, dict[Address, tupl
     return signer, wanted
 
 
-async def _known(rpc: Rpc, chain_id: int, path: Path, embedded: bool) -> Deployment:
+async def recorded(rpc: Rpc, chain_id: int, path: Path, embedded: bool) -> Deployment:
     """What contracts.json says of this very chain, checked against it; a new record if it says
     nothing.
     """
