@@ -31,6 +31,8 @@ SOURCES = {
     "PaymentVault": "src/PaymentVault.sol",
     "ModelRegistry": "src/models/ModelRegistry.sol",
     "HotPool": "src/models/HotPool.sol",
+    "BatchCourt": "src/court/BatchCourt.sol",
+    "BatchExaminer": "src/court/BatchExaminer.sol",
     "VeINFR": "src/governance/VeINFR.sol",
     "InferaTimelock": "src/governance/InferaTimelock.sol",
     "InferaGovernor": "src/governance/InferaGovernor.sol",
