@@ -322,8 +322,8 @@ class Gateway(ABC):
         """Balance view of the caller: free, locked, reserved, unsettled, spent (micro-USDC)."""
 
     async def account_of(self, address: Address) -> dict[str, Any]:
-        """What anybody may know of an account, as the chain has it: generation, free, locked,
-        available (micro-USDC).
+        """What anybody may know of an account, as the chain has it: generation, and free and
+        locked micro-USDC.
         """
         raise RequestError(
             "This router tells nothing about accounts.",

@@ -183,7 +183,7 @@ class ScriptedGateway(Gateway):
 
     async def account_of(self, address: str) -> dict[str, Any]:
         self._fail()
-        return {"address": address, "generation": 3, "free": 1, "locked": 2, "available": 2}
+        return {"address": address, "generation": 3, "free": 1, "locked": 2}
 
     async def register_grant(self, grant: KeyGrant, signature: bytes) -> bytes:
         self._fail()

@@ -97,7 +97,7 @@ async def test_accounts_are_public(front: OpenAIFront, gateway: ScriptedGateway)
     for text in (GRANT.account, GRANT.account.lower()):
         reply = await talk(front, raw(line=f"GET /v1/network/accounts/{text}", key=""))
         assert reply.json() == {
-            "address": GRANT.account, "generation": 3, "free": 1, "locked": 2, "available": 2
+            "address": GRANT.account, "generation": 3, "free": 1, "locked": 2
         }  # fmt: skip
     for wrong in ("0x12", "x" * 5000, GRANT.account.swapcase(), "0x" + "11" * 19 + "1g"):
         reply = await talk(front, raw(line=f"GET /v1/network/accounts/{wrong}", key=""))

@@ -194,7 +194,6 @@ class RouterGateway(Gateway):
             "generation": book.generation,
             "free": book.free,
             "locked": book.locked,
-            "available": max(book.available, 0),
         }
 
     async def register_grant(self, grant: KeyGrant, signature: bytes) -> bytes:
