@@ -7,22 +7,20 @@ import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IER
 import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
-import { Governed } from "./Governed.sol";
 import { IStakeRegistry } from "./interfaces/IStakeRegistry.sol";
 import { Hold, HoldLib } from "./libraries/Hold.sol";
 import { Role } from "./libraries/Types.sol";
+import { StakeRules } from "./stake/StakeRules.sol";
 
 /// @title StakeRegistry
 /// @notice Stake, keys and whereabouts of the network's operators. See {IStakeRegistry}, which is its specification.
-contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
+contract StakeRegistry is IStakeRegistry, StakeRules, ReentrancyGuardTransient {
     using HoldLib for Hold;
     using SafeERC20 for IERC20;
 
     uint256 public constant BPS = 10_000;
     uint256 public constant HARMED_BPS = 4_000;
     uint256 public constant CHALLENGER_BPS = 4_000;
-    uint256 public constant LOWEST_MINIMUM = 1e18;
-    uint256 public constant HIGHEST_MINIMUM = 10_000_000e18;
     uint64 public constant SHORTEST_PERIOD = 1 seconds;
     uint64 public constant LONGEST_PERIOD = 90 days;
     uint64 public constant LONGEST_JAIL = 365 days;
@@ -201,9 +199,10 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeRegistry
     function isActive(address operator, Role role) external view returns (bool) {
-        Storage storage $ = _storage();
-        Operator storage record = $.operators[operator];
-        return role != Role.None && record.stakes[role].active >= $.roles[role].minimum && block.timestamp >= record.jailedUntil;
+        Operator storage record = _storage().operators[operator];
+        return
+            role != Role.None && block.timestamp >= record.jailedUntil
+                && record.stakes[role].active >= _lenientStake(operator, role);
     }
 
     /// @inheritdoc IStakeRegistry
@@ -247,7 +246,7 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeRegistry
     function minimumStake(Role role) external view returns (uint256) {
-        return _storage().roles[role].minimum;
+        return _minimum(role, false);
     }
 
     /// @inheritdoc IStakeRegistry
@@ -286,8 +285,9 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
         if (operator.hotKey == address(0)) revert StakeRegistry_NoHotKey(msg.sender);
         Hold storage hold = operator.stakes[role];
         hold.add(amount);
+        uint256 minimum = _minimum(role, false);
         // INVARIANT: nobody enters the list of a role with less than its minimum.
-        if (hold.active < book.minimum) revert StakeRegistry_BelowMinimum(hold.active, book.minimum);
+        if (hold.active < minimum) revert StakeRegistry_BelowMinimum(hold.active, minimum);
         if (!book.known[msg.sender]) {
             book.known[msg.sender] = true;
             book.operators.push(msg.sender);
@@ -320,7 +320,9 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
         returns (uint256 amount)
     {
         Storage storage $ = _storage();
-        amount = $.operators[operator].stakes[role].take(wanted);
+        Hold storage hold = $.operators[operator].stakes[role];
+        uint256 most = hold.total() * _countOffence(operator, role, reason) / BPS;
+        amount = hold.take(wanted < most ? wanted : most);
         uint256 toHarmed = harmed == address(0) ? 0 : amount * HARMED_BPS / BPS;
         uint256 toChallenger = challenger == address(0) ? 0 : amount * CHALLENGER_BPS / BPS;
         uint256 burned = amount - toHarmed - toChallenger;
@@ -328,6 +330,18 @@ contract StakeRegistry is IStakeRegistry, Governed, ReentrancyGuardTransient {
         if (toHarmed != 0) $.infr.safeTransfer(harmed, toHarmed);
         if (toChallenger != 0) $.infr.safeTransfer(challenger, toChallenger);
         ERC20Burnable(address($.infr)).burn(burned);
+    }
+
+    function _isOperator(address account) internal view override returns (bool) {
+        return _storage().operators[account].hotKey != address(0);
+    }
+
+    function _activeStake(address operator, Role role) internal view override returns (uint256) {
+        return _storage().operators[operator].stakes[role].active;
+    }
+
+    function _minimumInInfr(Role role) internal view override returns (uint256) {
+        return _storage().roles[role].minimum;
     }
 
     function _setMinimumStake(Role role, uint256 minimum) private {
