@@ -87,6 +87,7 @@ def artifacts(args: list[str]) -> None:
 def contracts(args: list[str]) -> None:
     """Run the contracts' own tests (needs node)."""
     npm_packages()
+    python(str(CONTRACTS / "script" / "check.py"))
     run(["node", str(CONTRACTS / "bin" / "forge"), "test", *args], folder=CONTRACTS)
 
 
@@ -97,6 +98,8 @@ def bench(args: list[str]) -> None:
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts[1:])
         say(f"bench {module}")
         python("-m", module, *args)
+    say("bench the whole path")
+    python(str(ROOT / "tests" / "bench" / "overhead.py"))
 
 
 @task
