@@ -18,13 +18,15 @@ import yaml
 from live_network import ROOT, network, until
 
 from infera.cli import main
-from infera.cli.common import http_json
+from infera.cli.common import http_json, load_config
 from infera.errors import InferaError
 from infera.keys import KeyStore
+from infera_plugins.chains.evm.config import EvmConfig
 from infera_plugins.chains.evm.contracts import interface
 from infera_plugins.chains.evm.deploy import FAUCET
 from infera_plugins.chains.evm.deployment import FACTORY
 from infera_plugins.chains.evm.gas import ORACLE
+from infera_plugins.chains.evm.verify_code import expected_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,11 +80,11 @@ class Chain(NamedTuple):
 
 
 @contextmanager
-def anvil(folder: Path, mode: str) -> Iterator[Chain]:
-    """A development chain of its own, one block a transaction."""
+def anvil(folder: Path, mode: str, *options: str) -> Iterator[Chain]:
+    """A chain of its own, one block a transaction."""
     log, home = folder / "anvil.log", folder / "home"
     with log.open("wb") as sink:
-        command = [str(ANVIL[0]), "--port", "0", *MODES[mode]]
+        command = [str(ANVIL[0]), "--port", "0", *MODES[mode], *options]
         environment = {**os.environ, "NO_COLOR": "1"}
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT, env=environment)
 
@@ -96,7 +98,7 @@ def anvil(folder: Path, mode: str) -> Iterator[Chain]:
 
         def answers() -> bool:
             try:
-                return int(chain.ask("eth_chainId"), 16) == 31337
+                return bool(chain.ask("eth_chainId"))
             except InferaError:
                 return False
 
@@ -153,7 +155,9 @@ def test_deploy_verify_tamper_and_again(chain: Chain) -> None:
     other = chain.home / "other.json"  # without the manifest the chain itself says what stands
     assert "nothing to do" in chain.run(*deploy, "--yes", "--out", str(other))
     assert chain.blocks() == before
-    assert json.loads(other.read_text())["contracts"] == plan["contracts"]
+    again = json.loads(other.read_text())
+    assert again["contracts"] == plan["contracts"]
+    assert again["block"] == manifest["blocks"]["INFR"]  # the first that can hold events
 
     call = interface("JobRegistry").functions["setChallengeWindow"].call(60)
     tx = {
@@ -166,6 +170,29 @@ def test_deploy_verify_tamper_and_again(chain: Chain) -> None:
     assert "1 of" in text
     assert "JobRegistry.challengeWindow" in text
     assert "is 60, expected 90" in text
+
+
+def test_a_public_chain_by_its_shipped_configuration(tmp_path: Path) -> None:
+    with anvil(tmp_path, "optimism", "--chain-id", "84532") as chain:
+        deploy = ("contracts", "deploy", "--key", "deployer", "--yes", "--confirmations", "0")
+        assert "usdc_unusable" in chain.run(*deploy, code=1)  # no toy money on a public chain
+        assert "wrong_chain" in chain.run(*deploy, "--config", "base", code=1)
+        named = (*deploy, "--config", "base-sepolia")
+        assert "usdc_unusable" in chain.run(*named, code=1)  # nothing stands there yet
+        usdc = next(iter(load_config("base-sepolia", chain.home).layers["chains"])).config
+        assert isinstance(usdc, EvmConfig)
+        assert usdc.usdc is not None
+        token = "0x" + expected_code("USDC", usdc.usdc, 84532).hex()
+        chain.ask("anvil_setCode", usdc.usdc, token)
+        assert "deployed" in chain.run(*named)
+        manifest = chain.home / "base-sepolia.json"  # where the configuration looks for it
+        record = json.loads(manifest.read_text())
+        assert record["contracts"]["USDC"] == usdc.usdc
+        assert "USDC" not in record["transactions"]
+        chain.run("contracts", "verify", "--manifest", str(manifest))
+        before = chain.blocks()
+        assert "nothing to do" in chain.run(*named)
+        assert chain.blocks() == before
 
 
 def test_ownership_stake_and_money_by_hand(tmp_path: Path) -> None:

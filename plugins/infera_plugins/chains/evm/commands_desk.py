@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infera.errors import ChainError, InferaError, NeedsOperatorError
+from infera.errors import ChainError, ChainUnavailableError, InferaError, NeedsOperatorError
 from infera.protocol.abi import ZERO_ADDRESS, parse_address
 from infera_ext import keccak256
 
@@ -294,10 +294,13 @@ async def opened(rpc: str, confirmations: int | None = None) -> AsyncIterator[De
             hint="give the URL of a node: http(s)://, ws(s)://, ipc://",
         )
     transport = make_transport(rpc)
-    await transport.connect()
     try:
         line = Rpc(transport)
-        chain_id = await line.chain_id()
+        try:
+            chain_id = await line.chain_id()
+        except ChainUnavailableError as e:
+            e.hint = "is --rpc right, and does that node run?"
+            raise
         if confirmations is None:
             confirmations = 0 if chain_id in DEVELOPMENT_CHAINS else PUBLIC_CONFIRMATIONS
         transactor = Transactor(line, chain_id, confirmations=confirmations, poll_s=0.5)

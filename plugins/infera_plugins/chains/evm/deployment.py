@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 import rlp  # type: ignore[import-untyped]
+from eth_abi.exceptions import DecodingError
 
 from infera.errors import ChainError, NeedsOperatorError
 from infera.protocol.abi import checksum_address
@@ -184,7 +185,7 @@ async def require_usdc(rpc: Rpc, usdc: Address) -> None:
             "eth_call", {"to": usdc, "data": "0x" + known.call().hex()}, "latest"
         )
         decimals = known.result(unhex(answer))
-    except (RpcFailureError, ValueError) as e:
+    except (RpcFailureError, DecodingError) as e:
         raise NeedsOperatorError(f"{usdc} is no token", code="usdc_unusable") from e
     if decimals != 6:
         raise NeedsOperatorError(
@@ -221,6 +222,7 @@ class Launch:
         self.steps: list[Step] = []
         self.method = ""
         self.factory_missing = False
+        self._found: list[Address] = []
 
     @property
     def signer(self) -> Address:
@@ -386,7 +388,9 @@ class Launch:
                 await self._take(step)
         if self._terms.usdc is not None:
             record.contracts["USDC"] = self._terms.usdc
-            await self._save()
+        for address in self._found:  # these may have had events before this record was begun
+            record.block = min(record.block, await self._created_in(address, record.block))
+        await self._save()
         for name in PROTOCOL:
             if await self._to_hand_over(name):
                 call = interface(name).functions["transferOwnership"].call(self._governor)
@@ -413,7 +417,21 @@ class Launch:
                     raise ChainError(f"{step.label} is mined but has no code at {address}")
                 await self._note(step, address)
                 return
+        self._found.append(step.address)
         await self._note(step, step.address)
+
+    async def _created_in(self, address: Address, newest: int) -> int:
+        """The first block that has code there, by bisection; 0 if the node keeps no old state."""
+        first, last = 0, newest
+        try:
+            while first < last:
+                middle = (first + last) // 2
+                code = await self._rpc.read("eth_getCode", address, hex(middle))
+                first, last = (first, middle) if len(code) > 2 else (middle + 1, last)
+        except RpcFailureError:
+            self._report("this node keeps no old state: events are looked for from block 0 on")
+            return 0
+        return first
 
     def _mined(self, label: str, receipt: Receipt) -> None:
         self.deployment.transactions[label] = "0x" + receipt.tx.hex()

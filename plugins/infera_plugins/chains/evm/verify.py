@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
+from eth_abi.exceptions import DecodingError
 
 from infera.protocol.abi import checksum_address
 
@@ -85,10 +86,8 @@ class _Reader:
             return written(known.result(unhex(await self._rpc.read("eth_call", request, "latest"))))
         except RpcFailureError as e:
             return f"unreadable ({e.rpc_message})"
-        except Exception as e:  # what is no such contract answers with anything
-            if isinstance(e, ValueError) or type(e).__module__.startswith("eth_abi"):
-                return "unreadable (no such function)"
-            raise
+        except DecodingError:  # what is no such contract answers with anything
+            return "unreadable (no such function)"
 
     async def _slot(self, address: Address, slot: str) -> int:
         return int(await self._rpc.read("eth_getStorageAt", address, slot, "latest"), 16)
