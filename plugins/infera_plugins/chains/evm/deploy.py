@@ -19,7 +19,7 @@ from infera.keys import Signer
 from infera.protocol.abi import parse_address
 
 from .config import CONTRACTS, EvmConfig, Funds
-from .contracts import interface
+from .contracts import PROTOCOL, interface
 from .rpc import first_error
 
 if TYPE_CHECKING:
@@ -97,6 +97,31 @@ class Deployment:
         Path(temporary).replace(path)
 
 
+def initial_arguments(
+    name: str,
+    config: EvmConfig,
+    governor: Address,
+    treasury: Address,
+    stand: Mapping[str, Address],
+) -> tuple[Any, ...]:
+    """What a contract's `initialize` gets when those before it in `PROTOCOL` stand
+    (contracts/README.md).
+    """
+    stake = config.minimum_stake
+    arguments: dict[str, Callable[[], tuple[Any, ...]]] = {
+        "StakeRegistry": lambda: (
+            stand["INFR"], config.unbonding_period_s,
+            stake.provider * INFR, stake.router * INFR, stake.validator * INFR,
+        ),
+        "JobRegistry": lambda: (stand["StakeRegistry"], config.challenge_window_s),
+        "PaymentVault": lambda: (
+            stand["USDC"], stand["JobRegistry"], config.thaw_period_s,
+            treasury, treasury, treasury,
+        ),
+    }  # fmt: skip
+    return (governor, *arguments[name]())
+
+
 class Deployer:
     """Deploys step by step.
 
@@ -133,7 +158,6 @@ class Deployer:
             await self._gas_money(self._signer.address, 1_000 * ETH)
         governor = self._signer.address
         config, known = self._config, self._deployment.contracts
-        stake = config.minimum_stake
         await self._plain("INFR", [(governor, INFR_SUPPLY)])
         if "USDC" not in known and config.usdc is not None:
             await self._note("USDC", parse_address(config.usdc))
@@ -143,17 +167,8 @@ class Deployer:
                 hint="set `usdc:` to the chain's own, or `contracts:` to a deployed set",
             )
         await self._plain("USDC", governor)
-        await self._proxied(
-            "StakeRegistry", governor, known["INFR"], config.unbonding_period_s,
-            stake.provider * INFR, stake.router * INFR, stake.validator * INFR,
-        )  # fmt: skip
-        await self._proxied(
-            "JobRegistry", governor, known["StakeRegistry"], config.challenge_window_s
-        )
-        await self._proxied(
-            "PaymentVault", governor, known["USDC"], known["JobRegistry"], config.thaw_period_s,
-            governor, governor, governor,
-        )  # fmt: skip
+        for name in PROTOCOL:
+            await self._proxied(name, *initial_arguments(name, config, governor, governor, known))
 
     async def _plain(self, name: str, *args: Any) -> None:
         if name not in self._deployment.contracts:

@@ -21,7 +21,7 @@ from infera.protocol.abi import checksum_address
 from infera_ext import keccak256
 
 from .contracts import PROTOCOL, interface
-from .deploy import DEVELOPMENT_CHAINS, INFR, INFR_SUPPLY, Deployment
+from .deploy import DEVELOPMENT_CHAINS, INFR_SUPPLY, Deployment, initial_arguments
 from .gas import intrinsic_gas
 from .rpc import RpcFailureError, unhex
 
@@ -158,18 +158,9 @@ def plan(
     else:
         code = interface("USDC").creation(terms.deployer)
         stand["USDC"] = create("USDC", "USDC", code, {"owner": terms.deployer})
-    config, stake, owner = terms.config, terms.config.minimum_stake, terms.deployer
-    stand["StakeRegistry"] = proxied(
-        "StakeRegistry", owner, stand["INFR"], config.unbonding_period_s,
-        stake.provider * INFR, stake.router * INFR, stake.validator * INFR,
-    )  # fmt: skip
-    stand["JobRegistry"] = proxied(
-        "JobRegistry", owner, stand["StakeRegistry"], config.challenge_window_s
-    )
-    stand["PaymentVault"] = proxied(
-        "PaymentVault", owner, stand["USDC"], stand["JobRegistry"], config.thaw_period_s,
-        terms.treasury, terms.treasury, terms.treasury,
-    )  # fmt: skip
+    for name in PROTOCOL:
+        args = initial_arguments(name, terms.config, terms.deployer, terms.treasury, stand)
+        stand[name] = proxied(name, *args)
     return stand, steps
 
 
