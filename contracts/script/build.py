@@ -40,6 +40,11 @@ SOURCES = {
     "EcosystemVesting": "src/token/EcosystemVesting.sol",
     "LockedLiquidity": "src/token/LockedLiquidity.sol",
     "Distribution": "src/token/Distribution.sol",
+    "AttestationVerifier": "src/attestation/AttestationVerifier.sol",
+    "EvidenceQuorum": "src/attestation/EvidenceQuorum.sol",
+    "TdxVerifier": "src/attestation/TdxVerifier.sol",
+    "ZkVerifier": "src/zk/ZkVerifier.sol",
+    "Reputation": "src/reputation/Reputation.sol",
     "ERC1967Proxy": "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol",
 }
 

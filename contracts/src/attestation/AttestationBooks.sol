@@ -227,9 +227,7 @@ abstract contract AttestationBooks is IAttestationVerifier, Governed {
         returns (address provider, uint64 from, uint64 until, bytes32 root, bytes32 measurement, bytes32 platform)
     {
         Enrolment storage record = _storage().enrolments[key];
-        return (
-            record.provider, record.from, record.until, _storage().leases[record.lease], record.measurement, record.platform
-        );
+        return (record.provider, record.from, record.until, _storage().leases[record.lease], record.measurement, record.platform);
     }
 
     /// @inheritdoc IAttestationVerifier
@@ -329,8 +327,8 @@ abstract contract AttestationBooks is IAttestationVerifier, Governed {
         uint64 until = uint64(block.timestamp) + $.lifetime;
         if (until > notAfter) until = notAfter;
         // Enrolled without a gap by the same means, a key stays enrolled from when it first was.
-        bool unbroken =
-            block.timestamp < record.until && record.lease == lease && record.measurement == measurement && record.platform == platform;
+        bool unbroken = block.timestamp < record.until && record.lease == lease && record.measurement == measurement
+            && record.platform == platform;
         $.enrolments[key] = Enrolment({
             provider: provider,
             from: unbroken ? record.from : uint48(block.timestamp),

@@ -80,16 +80,7 @@ contract AttestationVerifier is AttestationBooks, MulticallUpgradeable {
         Root storage root = _storage().roots[claim.root];
         // INVARIANT: votes count for evidence under a whitelisted root only, and not for what is verified here.
         if (root.lease == 0 || root.kind != RootKind.Quorum) revert AttestationVerifier_RootNotLive(claim.root);
-        _enrol(
-            claim.provider,
-            claim.key,
-            root.lease,
-            claim.measurement,
-            claim.platform,
-            claim.evidence,
-            bytes32(0),
-            root.notAfter
-        );
+        _enrol(claim.provider, claim.key, root.lease, claim.measurement, claim.platform, claim.evidence, bytes32(0), root.notAfter);
     }
 
     /// @inheritdoc IAttestationVerifier
@@ -171,10 +162,7 @@ contract AttestationVerifier is AttestationBooks, MulticallUpgradeable {
         if (!floor.known) revert AttestationVerifier_TcbUnknown(platform.fmspc);
         TcbFloor memory lowest = floor.lowest;
         // INVARIANT: every component of the platform has at least the version that is safe.
-        if (
-            platform.pceSvn < lowest.pceSvn || !_reaches(platform.sgxSvn, lowest.sgxSvn)
-                || !_reaches(quote.tdxSvn, lowest.tdxSvn)
-        ) revert AttestationVerifier_TcbOutOfDate(platform.fmspc);
+        if (platform.pceSvn < lowest.pceSvn || !_reaches(platform.sgxSvn, lowest.sgxSvn) || !_reaches(quote.tdxSvn, lowest.tdxSvn)) revert AttestationVerifier_TcbOutOfDate(platform.fmspc);
     }
 
     function _recover(bytes32 digest, bytes calldata signature) private pure returns (address signer) {

@@ -196,8 +196,7 @@ library X509 {
         uint256 components;
         uint256 found;
         while (from < to) {
-            (uint256 start, uint256 end, uint256 number, uint256 next) =
-                _member(der, from, to, bytes.concat(INTEL_SGX, hex"02"));
+            (uint256 start, uint256 end, uint256 number, uint256 next) = _member(der, from, to, bytes.concat(INTEL_SGX, hex"02"));
             if (number >= 1 && number <= 17) {
                 (uint256 value,) = Der.unsigned(der, start, end);
                 // INVARIANT: a version fits where it is kept.

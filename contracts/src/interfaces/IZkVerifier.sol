@@ -35,9 +35,7 @@ interface IZkVerifier {
         bytes32 indexed modelId, bytes32 indexed circuitId, uint32 version, address verifier, bytes32 weightsRoot
     );
     event CircuitRetired(bytes32 indexed modelId, bytes32 indexed circuitId, uint32 version);
-    event Proven(
-        bytes32 indexed statement, bytes32 indexed modelId, bytes32 indexed circuitId, uint32 version, address by
-    );
+    event Proven(bytes32 indexed statement, bytes32 indexed modelId, bytes32 indexed circuitId, uint32 version, address by);
 
     error ZkVerifier_NoCode(address verifier);
     error ZkVerifier_Delegates(address verifier);

@@ -139,10 +139,9 @@ contract Reputation is IReputation, Governed {
         // INVARIANT: no single finding decides alone, a mismatch weighs at least what an upheld check does, decay is slow, and the
         // rate stays in what governance may choose.
         if (
-            rule_.upheldWeight < LOWEST_WEIGHT || rule_.mismatchWeight < rule_.upheldWeight
-                || rule_.mismatchWeight > HIGHEST_WEIGHT || rule_.halfLife < SHORTEST_HALF_LIFE
-                || rule_.halfLife > LONGEST_HALF_LIFE || rule_.baseRate < Scores.LOWEST_BASE_RATE
-                || rule_.baseRate > Scores.HIGHEST_BASE_RATE
+            rule_.upheldWeight < LOWEST_WEIGHT || rule_.mismatchWeight < rule_.upheldWeight || rule_.mismatchWeight > HIGHEST_WEIGHT
+                || rule_.halfLife < SHORTEST_HALF_LIFE || rule_.halfLife > LONGEST_HALF_LIFE
+                || rule_.baseRate < Scores.LOWEST_BASE_RATE || rule_.baseRate > Scores.HIGHEST_BASE_RATE
         ) revert Reputation_RuleOutOfBounds();
         _storage().rule = rule_;
         emit RuleChanged(rule_);

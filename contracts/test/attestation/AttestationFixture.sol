@@ -151,8 +151,7 @@ abstract contract AttestationFixture is Fixture, Maker {
     }
 
     function voteFor(EvidenceClaim memory claim, uint256 first, uint256 last) internal {
-        (EvidenceVote[] memory votes, bytes[] memory signatures) =
-            ballots(first, last, claim.evidence, quorum.claimHash(claim));
+        (EvidenceVote[] memory votes, bytes[] memory signatures) = ballots(first, last, claim.evidence, quorum.claimHash(claim));
         quorum.vote(claim, votes, signatures);
     }
 }

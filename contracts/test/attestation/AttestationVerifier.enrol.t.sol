@@ -32,9 +32,7 @@ contract AttestationVerifier_Initialize_Test is AttestationFixture {
         uint256[2] memory chains = [uint256(1), 8453];
         for (uint256 i; i < 2; ++i) {
             vm.chainId(chains[i]);
-            expectRevert(
-                abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_DevelopmentOnMainnet.selector, chains[i])
-            );
+            expectRevert(abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_DevelopmentOnMainnet.selector, chains[i]));
             proxy(implementation, abi.encodeCall(verifier.initialize, (governor, address(tdx), LIFETIME, true)));
             proxy(implementation, abi.encodeCall(verifier.initialize, (governor, address(tdx), LIFETIME, false)));
         }
@@ -46,9 +44,7 @@ contract AttestationVerifier_AddCertificates_Test is AttestationFixture {
         bytes[] memory list = chain();
         bytes32 ban = verifier.banOf(keyIdOf(AUTHORITY_KEY), platformSpec().serial);
         expectEvent(address(verifier));
-        emit IAttestationVerifier.CertificateAdded(
-            keccak256(list[0]), root, verifier.banOf(root, 2), bytes6(0), 2_051_222_400
-        );
+        emit IAttestationVerifier.CertificateAdded(keccak256(list[0]), root, verifier.banOf(root, 2), bytes6(0), 2_051_222_400);
         expectEvent(address(verifier));
         emit IAttestationVerifier.CertificateAdded(platform, root, ban, FMSPC, 1_893_456_000);
         verifier.addCertificates(root, list);
@@ -84,7 +80,9 @@ contract AttestationVerifier_AddCertificates_Test is AttestationFixture {
 
     function test_addCertificates_unknownRoot_reverts() external {
         _refused(
-            authoritySpec(), QUORUM_ROOT, abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_UnknownIssuer.selector, QUORUM_ROOT)
+            authoritySpec(),
+            QUORUM_ROOT,
+            abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_UnknownIssuer.selector, QUORUM_ROOT)
         );
         bytes[] memory list = chain();
         expectRevert(abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_UnknownIssuer.selector, root));
@@ -143,17 +141,13 @@ contract AttestationVerifier_AddCertificates_Test is AttestationFixture {
         _refused(
             spec,
             id,
-            abi.encodeWithSelector(
-                IAttestationVerifier.AttestationVerifier_OutOfTime.selector, 1_704_067_200, 1_735_689_600
-            )
+            abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_OutOfTime.selector, 1_704_067_200, 1_735_689_600)
         );
         spec.validity = bytes.concat(tlv(0x17, "260101000000Z"), tlv(0x17, "270101000000Z"));
         _refused(
             spec,
             id,
-            abi.encodeWithSelector(
-                IAttestationVerifier.AttestationVerifier_OutOfTime.selector, 1_767_225_600, 1_798_761_600
-            )
+            abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_OutOfTime.selector, 1_767_225_600, 1_798_761_600)
         );
     }
 
@@ -304,9 +298,7 @@ contract AttestationVerifier_Enrol_Test is AttestationFixture {
         refuses(
             p,
             abi.encodeWithSelector(
-                IAttestationVerifier.AttestationVerifier_WrongReportData.selector,
-                here,
-                verifier.binding(provider, enclave, BLOCK)
+                IAttestationVerifier.AttestationVerifier_WrongReportData.selector, here, verifier.binding(provider, enclave, BLOCK)
             )
         );
     }
@@ -321,9 +313,7 @@ contract AttestationVerifier_Enrol_Test is AttestationFixture {
         bytes memory quote = assemble(honest(provider, enclave));
         TdxClaim memory claim = claimOf(provider, enclave);
         claim.blockNumber = type(uint64).max;
-        expectRevert(
-            abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_BlockNotRecent.selector, type(uint64).max)
-        );
+        expectRevert(abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_BlockNotRecent.selector, type(uint64).max));
         verifier.enrol(claim, quote);
     }
 
@@ -336,9 +326,7 @@ contract AttestationVerifier_Enrol_Test is AttestationFixture {
 
     function test_enrol_nobody_reverts() external {
         bytes memory quote = assemble(honest(provider, address(0)));
-        expectRevert(
-            abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_KeyTaken.selector, address(0), address(0))
-        );
+        expectRevert(abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_KeyTaken.selector, address(0), address(0)));
         verifier.enrol(claimOf(provider, address(0)), quote);
         quote = assemble(honest(address(0), enclave));
         expectRevert(abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_KeyTaken.selector, enclave, address(0)));
@@ -427,12 +415,8 @@ contract AttestationVerifier_EnrolGenuine_Test is AttestationFixture {
         super.setUp();
         vm.startPrank(governor);
         root = production.addRoot(Vendor.Intel, vector("IntelSGXRootCA.der"));
-        production.setQuotingEnclave(
-            root, QuotingEnclave(0xdc9e2a7c6f948f17474e34a7fc43ed030f7c1563f1babddf6340c82e0e54a8c5, 2, 4)
-        );
-        production.setTcbFloor(
-            FMSPC, TcbFloor(hex"03030202040100050000000000000000", 11, hex"06010300000000000000000000000000")
-        );
+        production.setQuotingEnclave(root, QuotingEnclave(0xdc9e2a7c6f948f17474e34a7fc43ed030f7c1563f1babddf6340c82e0e54a8c5, 2, 4));
+        production.setTcbFloor(FMSPC, TcbFloor(hex"03030202040100050000000000000000", 11, hex"06010300000000000000000000000000"));
         vm.stopPrank();
         bytes[] memory list = new bytes[](2);
         (list[0], list[1]) = (vector("platform_ca.der"), vector("tdx_quote.pck.der"));

@@ -2,7 +2,14 @@
 pragma solidity 0.8.37;
 
 import { AttestationVerifier } from "../../src/attestation/AttestationVerifier.sol";
-import { IAttestationVerifier, QuotingEnclave, RootKind, TcbFloor, TdxClaim, Vendor } from "../../src/interfaces/IAttestationVerifier.sol";
+import {
+    IAttestationVerifier,
+    QuotingEnclave,
+    RootKind,
+    TcbFloor,
+    TdxClaim,
+    Vendor
+} from "../../src/interfaces/IAttestationVerifier.sol";
 import { AttestationFixture } from "./AttestationFixture.sol";
 
 contract AttestationVerifier_AddRoot_Test is AttestationFixture {
@@ -59,8 +66,7 @@ contract AttestationVerifier_AddRoot_Test is AttestationFixture {
 
     function test_addRoot_noAuthority_reverts() external {
         Spec memory spec = rootSpec();
-        bytes[2] memory wrong =
-            [extension(hex"551d13", true, hex"30030101ff"), extension(hex"551d0f", true, hex"03020106")];
+        bytes[2] memory wrong = [extension(hex"551d13", true, hex"30030101ff"), extension(hex"551d0f", true, hex"03020106")];
         for (uint256 i; i < 2; ++i) {
             spec.extensions = wrong[i];
             bytes memory der = certificate(spec);
@@ -76,9 +82,7 @@ contract AttestationVerifier_AddRoot_Test is AttestationFixture {
         vm.warp(2_524_608_000);
         vm.prank(governor);
         expectRevert(
-            abi.encodeWithSelector(
-                IAttestationVerifier.AttestationVerifier_OutOfTime.selector, 1_514_764_800, 2_524_607_999
-            )
+            abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_OutOfTime.selector, 1_514_764_800, 2_524_607_999)
         );
         fresh.addRoot(Vendor.Development, der);
     }
@@ -114,9 +118,7 @@ contract AttestationVerifier_AddQuorumRoot_Test is AttestationFixture {
         vm.startPrank(governor);
         for (uint256 i; i < vendors.length; ++i) {
             expectRevert(
-                abi.encodeWithSelector(
-                    IAttestationVerifier.AttestationVerifier_VendorNotHere.selector, vendors[i], RootKind.Quorum
-                )
+                abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_VendorNotHere.selector, vendors[i], RootKind.Quorum)
             );
             production.addQuorumRoot(vendors[i], keccak256("root"));
         }
@@ -242,8 +244,7 @@ contract AttestationVerifier_Ban_Test is AttestationFixture {
     /// A platform by its serial number, its authority, or the hash of its certificate.
     function test_ban_dropsItsKeys_succeeds() external {
         enrol(provider, enclave);
-        bytes32[3] memory ids =
-            [verifier.banOf(keyIdOf(AUTHORITY_KEY), platformSpec().serial), verifier.banOf(root, 2), platform];
+        bytes32[3] memory ids = [verifier.banOf(keyIdOf(AUTHORITY_KEY), platformSpec().serial), verifier.banOf(root, 2), platform];
         for (uint256 i; i < 3; ++i) {
             vm.prank(guardian);
             verifier.ban(ids[i]);
@@ -308,9 +309,7 @@ contract AttestationVerifier_SetTcbFloor_Test is AttestationFixture {
             expectRevert(abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_FloorLowered.selector, FMSPC));
             verifier.setTcbFloor(FMSPC, floors[i]);
         }
-        expectRevert(
-            abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_FloorLowered.selector, bytes6(0x010101010101))
-        );
+        expectRevert(abi.encodeWithSelector(IAttestationVerifier.AttestationVerifier_FloorLowered.selector, bytes6(0x010101010101)));
         verifier.setTcbFloor(0x010101010101, lowest());
         vm.stopPrank();
     }

@@ -178,9 +178,7 @@ contract EvidenceQuorum_Vote_Test is QuorumFixture {
         for (uint256 i; i < 2; ++i) {
             claim.root = wrong[i];
             EvidenceVote memory vote = word(0, claim.evidence, quorum.claimHash(claim));
-            _refused(
-                vote, signed(0, vote), abi.encodeWithSelector(IEvidenceQuorum.EvidenceQuorum_RootNotLive.selector, wrong[i])
-            );
+            _refused(vote, signed(0, vote), abi.encodeWithSelector(IEvidenceQuorum.EvidenceQuorum_RootNotLive.selector, wrong[i]));
         }
     }
 
@@ -189,15 +187,11 @@ contract EvidenceQuorum_Vote_Test is QuorumFixture {
         _refused(
             vote,
             signed(0, vote),
-            abi.encodeWithSelector(
-                IEvidenceQuorum.EvidenceQuorum_WrongEvidence.selector, bytes32("other"), claim.evidence
-            )
+            abi.encodeWithSelector(IEvidenceQuorum.EvidenceQuorum_WrongEvidence.selector, bytes32("other"), claim.evidence)
         );
         vote = word(0, claim.evidence, "other");
         _refused(
-            vote,
-            signed(0, vote),
-            abi.encodeWithSelector(IEvidenceQuorum.EvidenceQuorum_WrongClaim.selector, bytes32("other"), id)
+            vote, signed(0, vote), abi.encodeWithSelector(IEvidenceQuorum.EvidenceQuorum_WrongClaim.selector, bytes32("other"), id)
         );
     }
 
@@ -266,9 +260,7 @@ contract EvidenceQuorum_SlashContradiction_Test is QuorumFixture {
         assertEq(infr.balanceOf(stranger), MINIMUM / 5, "40 % of it to whoever showed it");
         assertFalse(stakes.isActive(actor(validator(0)), Role.Validator), "and no more votes");
         expectRevert(
-            abi.encodeWithSelector(
-                IEvidenceQuorum.EvidenceQuorum_AlreadySlashed.selector, claim.evidence, actor(validator(0))
-            )
+            abi.encodeWithSelector(IEvidenceQuorum.EvidenceQuorum_AlreadySlashed.selector, claim.evidence, actor(validator(0)))
         );
         quorum.slashContradiction(b, second, a, first);
     }

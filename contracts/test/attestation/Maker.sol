@@ -193,7 +193,8 @@ abstract contract Maker is Test {
     }
 
     function parts(bytes32 reportData, bytes32 context) internal pure returns (Parts memory result) {
-        result.header = bytes.concat(hex"0400", hex"0200", hex"81000000", hex"00000000", hex"939a7233f79c4ca9940a0db3957f0607", new bytes(20));
+        result.header =
+            bytes.concat(hex"0400", hex"0200", hex"81000000", hex"00000000", hex"939a7233f79c4ca9940a0db3957f0607", new bytes(20));
         bytes memory body = new bytes(584);
         put(body, 0, hex"06010300000000000000000000000000");
         put(body, 120, hex"0000001000000000");
@@ -223,8 +224,7 @@ abstract contract Maker is Test {
         (uint256 x, uint256 y) = avm.publicKeyP256(p.attestationKey);
         if (p.bound) put(p.report, 320, abi.encodePacked(sha256(bytes.concat(bytes32(x), bytes32(y), p.data))));
         bytes memory tail = bytes.concat(hex"0500", little(p.tail.length, 4), p.tail);
-        bytes memory inner =
-            bytes.concat(p.report, sign256(p.platformKey, p.report), little(p.data.length, 2), p.data, tail);
+        bytes memory inner = bytes.concat(p.report, sign256(p.platformKey, p.report), little(p.data.length, 2), p.data, tail);
         bytes memory outer = sign256(p.attestationKey, bytes.concat(p.header, p.body));
         outer = bytes.concat(outer, bytes32(x), bytes32(y), hex"0600", little(inner.length, 4), inner);
         return bytes.concat(p.header, p.body, little(outer.length, 4), outer);

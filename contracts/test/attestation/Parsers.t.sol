@@ -74,14 +74,12 @@ contract Der_Test is ParserTest {
     function test_unsigned_range_reverts() external view {
         (uint256 value,) = this.unsigned(bytes.concat(hex"022100", abi.encode(type(uint256).max)));
         assertEq(value, type(uint256).max, "largest");
-        bytes[5] memory wrong = [
-            bytes(hex"0200"), hex"0201ff", hex"02020001", bytes.concat(hex"022101", new bytes(32)), hex"02020000"
-        ];
+        bytes[5] memory wrong =
+            [bytes(hex"0200"), hex"0201ff", hex"02020001", bytes.concat(hex"022101", new bytes(32)), hex"02020000"];
         uint8[5] memory lengths = [0, 1, 2, 33, 2];
         for (uint256 i; i < 5; ++i) {
             refuses(
-                abi.encodeCall(this.unsigned, (wrong[i])),
-                abi.encodeWithSelector(Der.Der_IntegerOutOfRange.selector, 0, lengths[i])
+                abi.encodeCall(this.unsigned, (wrong[i])), abi.encodeWithSelector(Der.Der_IntegerOutOfRange.selector, 0, lengths[i])
             );
         }
         refuses(abi.encodeCall(this.unsigned, (hex"0401ff")), abi.encodeWithSelector(Der.Der_UnexpectedTag.selector, 0, 2, 4));

@@ -24,7 +24,11 @@ abstract contract TdxVerifierTest is Maker {
     }
 
     /// From Intel's root to the quote.
-    function genuine(bytes memory platform, bytes memory quote) internal view returns (Certificate memory leaf, Quote memory result) {
+    function genuine(bytes memory platform, bytes memory quote)
+        internal
+        view
+        returns (Certificate memory leaf, Quote memory result)
+    {
         Certificate memory anchor = verifier.selfSigned(root);
         Certificate memory middle = verifier.certificate(authority, anchor.x, anchor.y);
         leaf = verifier.certificate(platform, middle.x, middle.y);
@@ -200,9 +204,7 @@ contract TdxVerifier_Quote_Test is TdxVerifierTest {
         put(p.header, 12, hex"00");
         refuses(
             assemble(p),
-            abi.encodeWithSelector(
-                TdxQuote.TdxQuote_UnknownQuotingVendor.selector, bytes16(0x009a7233f79c4ca9940a0db3957f0607)
-            )
+            abi.encodeWithSelector(TdxQuote.TdxQuote_UnknownQuotingVendor.selector, bytes16(0x009a7233f79c4ca9940a0db3957f0607))
         );
     }
 
@@ -218,7 +220,8 @@ contract TdxVerifier_Quote_Test is TdxVerifierTest {
             abi.encodeWithSelector(TdxQuote.TdxQuote_LengthMismatch.selector, 766, size - 769, size - 770)
         );
         refuses(
-            put(bytes.concat(quote), 764, hex"05"), abi.encodeWithSelector(TdxQuote.TdxQuote_UnsupportedCertification.selector, 764, 5)
+            put(bytes.concat(quote), 764, hex"05"),
+            abi.encodeWithSelector(TdxQuote.TdxQuote_UnsupportedCertification.selector, 764, 5)
         );
         refuses(
             put(bytes.concat(quote), 1252, hex"04"),

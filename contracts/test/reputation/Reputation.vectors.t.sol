@@ -16,8 +16,7 @@ contract ReputationVectors_Test is Vectors {
     }
 
     function _rates() private pure returns (string memory) {
-        uint64[9] memory tenures =
-            [uint64(0), 1, 86_399, 15 days, 30 days - 1, 30 days, 100 days + 7, 180 days - 1, 180 days];
+        uint64[9] memory tenures = [uint64(0), 1, 86_399, 15 days, 30 days - 1, 30 days, 100 days + 7, 180 days - 1, 180 days];
         uint32[6] memory reputations = [uint32(0), 1, 333_333, 500_000, 999_999, 1_000_000];
         uint32[4] memory bases = [uint32(0), 10_000, 20_000, 50_000];
         string[] memory items = new string[](tenures.length * reputations.length * bases.length);

@@ -134,9 +134,7 @@ contract ZkVerifier_Register_Test is ZkFixture {
         uint32[2] memory wrong = [uint32(49_999), 10_000_001];
         vm.startPrank(governor);
         for (uint256 i; i < 2; ++i) {
-            expectRevert(
-                abi.encodeWithSelector(IZkVerifier.ZkVerifier_GasOutOfBounds.selector, wrong[i], 50_000, 10_000_000)
-            );
+            expectRevert(abi.encodeWithSelector(IZkVerifier.ZkVerifier_GasOutOfBounds.selector, wrong[i], 50_000, 10_000_000));
             verifier.register(MODEL, CIRCUIT, address(toy), weights, 1, wrong[i]);
         }
         vm.stopPrank();
@@ -298,9 +296,8 @@ contract ZkVerifier_Verify_Test is ZkFixture {
         Oracle oracle = new Oracle();
         vm.prank(governor);
         verifier.register(MODEL, CIRCUIT, address(oracle), weights, 1, 50_000);
-        bytes[6] memory answers = [
-            bytes(""), hex"01", abi.encode(0), abi.encode(2), abi.encode(1, 1), abi.encode(type(uint256).max)
-        ];
+        bytes[6] memory answers =
+            [bytes(""), hex"01", abi.encode(0), abi.encode(2), abi.encode(1, 1), abi.encode(type(uint256).max)];
         for (uint256 i; i < answers.length; ++i) {
             oracle.set(answers[i], false, false);
             assertFalse(verifier.verify(good()), "no");
