@@ -25,7 +25,9 @@ ARTIFACTS = CONTRACTS.parent / "plugins/infera_plugins/chains/evm/artifacts"
 SOURCES = {
     "INFR": "src/INFR.sol",
     "DevUSDC": "src/dev/DevUSDC.sol",
+    "DevPriceFeed": "src/dev/DevPriceFeed.sol",
     "Buyback": "src/treasury/Buyback.sol",
+    "SlaRegistry": "src/stake/SlaRegistry.sol",
     "StakeRegistry": "src/StakeRegistry.sol",
     "JobRegistry": "src/JobRegistry.sol",
     "PaymentVault": "src/PaymentVault.sol",
