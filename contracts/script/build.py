@@ -33,6 +33,7 @@ SOURCES = {
     "PaymentVault": "src/PaymentVault.sol",
     "ModelRegistry": "src/models/ModelRegistry.sol",
     "HotPool": "src/models/HotPool.sol",
+    "InferaAdapter": "src/adapter/InferaAdapter.sol",
     "BatchCourt": "src/court/BatchCourt.sol",
     "BatchExaminer": "src/court/BatchExaminer.sol",
     "VeINFR": "src/governance/VeINFR.sol",
