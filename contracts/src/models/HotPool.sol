@@ -261,9 +261,10 @@ contract HotPool is HotPoolBooks, ReentrancyGuardTransient {
         // INVARIANT: whoever has a seat has something to lose.
         if (!$.stakes.isActive(msg.sender, Role.Provider)) revert HotPool_ProviderInactive(msg.sender);
         stake = $.models.stakeFor(modelId, tokensPerSecond);
-        account.committed += stake;
+        account.committed += SafeCast.toUint128(stake);
+        account.minimum = SafeCast.toUint128($.stakes.minimumStake(Role.Provider));
         (uint256 active,,) = $.stakes.stakeOf(msg.sender, Role.Provider);
-        uint256 needed = $.stakes.minimumStake(Role.Provider) + account.committed;
+        uint256 needed = uint256(account.minimum) + account.committed;
         // INVARIANT: the stake grows with the throughput claimed in all seats together.
         if (active < needed) revert HotPool_StakeTooLow(msg.sender, active, needed);
         account.models.add(modelId);
@@ -273,9 +274,9 @@ contract HotPool is HotPoolBooks, ReentrancyGuardTransient {
 
     function _hasStake(address provider) private view returns (bool) {
         Storage storage $ = _storage();
+        Account storage account = $.accounts[provider];
         (uint256 active,,) = $.stakes.stakeOf(provider, Role.Provider);
-        return $.stakes.isActive(provider, Role.Provider)
-            && active >= $.stakes.minimumStake(Role.Provider) + $.accounts[provider].committed;
+        return $.stakes.isActive(provider, Role.Provider) && active >= uint256(account.minimum) + account.committed;
     }
 
     function _beat(bytes32 modelId, address provider, Pool storage pool, StoredSeat storage seat, uint40 beatAt) private {

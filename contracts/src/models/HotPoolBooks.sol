@@ -26,7 +26,9 @@ abstract contract HotPoolBooks is IHotPool, Governed, EIP712Upgradeable {
     struct Account {
         uint256 balance;
         /// The stake that the throughput claimed in all seats asks for, beyond the minimum.
-        uint256 committed;
+        uint128 committed;
+        /// The minimum when the provider last took a seat: a later rise is the stake registry's to enforce, with its grace.
+        uint128 minimum;
         EnumerableSet.Bytes32Set models;
     }
 

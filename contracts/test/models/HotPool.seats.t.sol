@@ -399,6 +399,18 @@ contract HotPool_Evict_Test is ModelsFixture {
         assertEq(taken(), 0, "free");
     }
 
+    /// A minimum that rises finds the seat covered as it was bid for, as long as the stake registry calls the provider active.
+    function test_evict_minimumRose_keepsTheSeat() external {
+        address operator = bidAs(0, 100);
+        vm.prank(governor);
+        stakes.setMinimumStake(Role.Provider, 2 * MINIMUM);
+        expectRevert(abi.encodeWithSelector(IHotPool.HotPool_NotEvictable.selector, MODEL, operator));
+        pool.evict(MODEL, operator);
+        vm.prank(governor);
+        stakes.setMinimumStake(Role.Provider, 2 * MINIMUM + 1);
+        pool.evict(MODEL, operator);
+    }
+
     function test_evict_jailed_succeeds() external {
         address operator = bidAs(0, 100);
         vm.prank(slasher);
