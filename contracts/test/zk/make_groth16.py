@@ -1,12 +1,15 @@
-"""Make the Groth16 proof of tests/vectors/contracts/groth16.json: `python make_groth16.py > FILE`, with py_ecc 8.0.0 from PyPI.
+# ruff: noqa: INP001 - a script beside the tests whose vector it makes
+"""Make the Groth16 proof of tests/vectors/contracts/groth16.json.
+
+    pip install py_ecc==8.0.0 && python make_groth16.py > FILE
 
 The circuit is a model of one weight. It knows x and w and shows, with t(v) = v^3 + v + c:
 
     request = t(x) with c = 5,  weights = t(w) with c = 7,  response = t(x * w) with c = 11
 
-and one input of its own, the class: class = response^2. Inputs are those of IProofVerifier, each hash
-as two halves of 128 bits; the upper halves are zero. t is no hash, and the setup's secrets are known:
-this is a real proof system about a toy statement, for tests alone.
+and one input of its own, the class: the square of the response's lower half. Inputs are those of
+IProofVerifier, each hash as two halves of 128 bits. t is no hash, and the setup's secrets are
+known: this is a real proof system about a toy statement, for tests alone.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ R = curve_order
 X, W = 123_456_789, 987_654_321
 
 # Wires: one, six bound inputs, class, then private.
-WIRES = "one req_hi req_lo res_hi res_lo wt_hi wt_lo cls x w y x2 x3 w2 w3 y2 y3".split()
+BOUND = ["one", "req_hi", "req_lo", "res_hi", "res_lo", "wt_hi", "wt_lo"]
+WIRES = [*BOUND, "cls", "x", "w", "y", "x2", "x3", "w2", "w3", "y2", "y3"]
 PUBLIC = 8
 INDEX = {name: i for i, name in enumerate(WIRES)}
 
@@ -116,7 +120,7 @@ def words(values: list[int]) -> str:
 
 
 def main() -> None:
-    rng = random.Random("infera groth16 vector")
+    rng = random.Random("infera groth16 vector")  # noqa: S311 - a vector, made anew the same
     tau, alpha, beta, gamma, delta, r, s = (rng.randrange(1, R) for _ in range(7))
     values = witness()
     for left, right, out in CONSTRAINTS:
