@@ -198,6 +198,16 @@ contract PaymentVault is PaymentVaultBooks, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IPaymentVault
+    function payFromBond(address router, address provider, uint256 amount) external nonReentrant returns (uint256 paid) {
+        Storage storage $ = _storage();
+        // INVARIANT: a bond answers for its router's omissions alone, and only where the claim desk found one.
+        if (msg.sender != $.claimDesk) revert PaymentVault_NotClaimDesk(msg.sender);
+        paid = $.routers[router].bond.take(amount);
+        emit BondPaid(router, provider, paid);
+        $.usdc.safeTransfer(provider, paid);
+    }
+
+    /// @inheritdoc IPaymentVault
     function withdrawRouterFees(address router) external nonReentrant returns (uint256 amount) {
         Storage storage $ = _storage();
         amount = $.routers[router].fees;
@@ -231,6 +241,12 @@ contract PaymentVault is PaymentVaultBooks, ReentrancyGuardTransient {
     /// @inheritdoc IPaymentVault
     function setFees(uint16 routerFeeBps, uint16 protocolFeeBps) external onlyOwner {
         _setFees(routerFeeBps, protocolFeeBps);
+    }
+
+    /// @inheritdoc IPaymentVault
+    function setClaimDesk(address desk) external onlyOwner {
+        _storage().claimDesk = desk;
+        emit ClaimDeskChanged(desk);
     }
 
     /// @inheritdoc IPaymentVault

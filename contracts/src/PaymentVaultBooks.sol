@@ -48,6 +48,7 @@ abstract contract PaymentVaultBooks is IPaymentVault, Governed {
         mapping(address account => Grants.Account) accounts;
         mapping(bytes32 grant => Grants.Grant) grants;
         mapping(address router => RouterBook) routers;
+        address claimDesk;
     }
 
     // keccak256(abi.encode(uint256(keccak256("infera.storage.PaymentVault")) - 1)) & ~bytes32(uint256(0xff))
@@ -144,6 +145,11 @@ abstract contract PaymentVaultBooks is IPaymentVault, Governed {
     /// @inheritdoc IPaymentVault
     function expirySlack() external view returns (uint64) {
         return _storage().expirySlack;
+    }
+
+    /// @inheritdoc IPaymentVault
+    function claimDesk() external view returns (address) {
+        return _storage().claimDesk;
     }
 
     /// @inheritdoc IPaymentVault

@@ -55,6 +55,8 @@ interface IPaymentVault {
     event BondDeposited(address indexed router, address indexed payer, uint256 amount);
     event BondThawing(address indexed router, uint256 amount, uint64 thawedAt);
     event BondWithdrawn(address indexed router, uint256 amount);
+    event BondPaid(address indexed router, address indexed provider, uint256 amount);
+    event ClaimDeskChanged(address desk);
     event RouterFeesPaid(address indexed router, uint256 amount);
     event ProtocolFeesPaid(address indexed recipient, uint256 amount);
     event ThawPeriodChanged(uint64 period);
@@ -72,6 +74,7 @@ interface IPaymentVault {
     error PaymentVault_RouterFeeTooHigh(bytes32 grant, uint256 fee, uint256 ceiling);
     error PaymentVault_ProtocolFeeTooHigh(bytes32 grant, uint256 fee, uint256 ceiling);
     error PaymentVault_FeesExceedDebit(bytes32 grant);
+    error PaymentVault_NotClaimDesk(address caller);
     error PaymentVault_FeeOutOfBounds(uint256 bps, uint256 maximum);
     error PaymentVault_PeriodOutOfBounds(uint64 period, uint64 lowest, uint64 highest);
 
@@ -146,6 +149,10 @@ interface IPaymentVault {
     /// @notice Pays out the thawed part of the caller's bond.
     function withdrawBond() external returns (uint256 amount);
 
+    /// @notice Pays the provider up to `amount` from the router's bond, for a job the router kept out of its batches. Only the claim
+    /// desk may call this. No later debit restores what was paid, and it does not count as part of what batches credit.
+    function payFromBond(address router, address provider, uint256 amount) external returns (uint256 paid);
+
     /// @notice Pays the router the fees it earned. Anyone may call this.
     function withdrawRouterFees(address router) external returns (uint256 amount);
 
@@ -159,6 +166,9 @@ interface IPaymentVault {
     function setExpirySlack(uint64 slack) external;
 
     function setFees(uint16 routerFeeBps, uint16 protocolFeeBps) external;
+
+    /// @notice Names the contract that decides about jobs kept out of batches; zero for none.
+    function setClaimDesk(address desk) external;
 
     function setRecipients(address treasury, address validators, address buyback) external;
 
@@ -204,6 +214,8 @@ interface IPaymentVault {
     function thawPeriod() external view returns (uint64);
 
     function expirySlack() external view returns (uint64);
+
+    function claimDesk() external view returns (address);
 
     function usdc() external view returns (address);
 

@@ -33,6 +33,8 @@ contract VaultHandler is Fixture {
     mapping(address router => uint256) public bonded;
     mapping(address router => uint256) public unbonded;
     mapping(address router => uint256) public feesPaid;
+    mapping(address router => uint256) public omitted;
+    mapping(address provider => uint256) public compensated;
     mapping(string action => uint256) public done;
 
     function accountAt(uint256 i) public view returns (address) {
@@ -108,7 +110,8 @@ contract VaultHandler is Fixture {
             if (pick(seed, i) % 3 == 0) continue;
             entries[count++] = _grow(at_, i, uint128(pick(seed, 10 + i) % 1e10));
         }
-        if (count == 0) entries[count++] = _grow(at_, 0, 1);
+        // Enough for its fees, rounded on the sum, not to outgrow it: credited totals never decrease.
+        if (count == 0) entries[count++] = _grow(at_, 0, 100);
         assembly ("memory-safe") {
             mstore(entries, count)
         }
@@ -199,6 +202,22 @@ contract VaultHandler is Fixture {
         if (block.timestamp < thawedAt) return;
         vm.prank(routerAt(where));
         unbonded[routerAt(where)] += vault.withdrawBond();
+    }
+
+    /// The claim desk finds that a router left a job out.
+    function payFromBond(uint256 where, uint256 who, uint256 amount) external {
+        vm.prank(governor);
+        vault.setClaimDesk(slasher);
+        (uint256 active, uint256 thawing,, uint256 before) = vault.bondOf(routerAt(where));
+        amount = bound(amount, 0, 1e10);
+        vm.prank(slasher);
+        uint256 paid = vault.payFromBond(routerAt(where), providerAt(who), amount);
+        assertEq(paid, amount < active + thawing ? amount : active + thawing, "as far as the bond reaches");
+        (,,, uint256 later) = vault.bondOf(routerAt(where));
+        assertEq(later, before, "not to be restored");
+        omitted[routerAt(where)] += paid;
+        compensated[providerAt(who)] += paid;
+        if (paid > 0) ++done["compensated"];
     }
 
     function withdrawFees(uint256 where) external {
