@@ -36,6 +36,7 @@ SOURCES = {
     "InferaAdapter": "src/adapter/InferaAdapter.sol",
     "BatchCourt": "src/court/BatchCourt.sol",
     "BatchExaminer": "src/court/BatchExaminer.sol",
+    "DisputeManager": "src/dispute/DisputeManager.sol",
     "ClaimDesk": "src/court/ClaimDesk.sol",
     "VeINFR": "src/governance/VeINFR.sol",
     "InferaTimelock": "src/governance/InferaTimelock.sol",
