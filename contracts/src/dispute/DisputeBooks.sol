@@ -26,6 +26,9 @@ abstract contract DisputeBooks is IDisputeManager, Governed {
     bytes32 private constant STORAGE = 0x59bb631b2648f309bcc68dfdc52cd71fdc407f80d08ab961e9e2bb6fca079f00;
 
     uint256 internal constant BPS = 10_000;
+    /// @notice What a slash is for, as the stake registry's rules name it: of a provider, and of a challenger.
+    bytes32 public constant LOST_DISPUTE = "lost dispute";
+    bytes32 public constant FALSE_DISPUTE = "false dispute";
     uint8 public constant OPTIMISTIC_TIER = 2;
     uint64 public constant MOST_STEPS = 1 << 48;
     uint8 public constant DEEPEST = 5;

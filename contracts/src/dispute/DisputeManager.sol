@@ -255,7 +255,7 @@ contract DisputeManager is DisputeBooks, BatchProofs, ReentrancyGuardTransient {
         it.stage = Stage.Upheld;
         _letGo(it);
         uint256 slashed =
-            $.stakes.slash(it.challenger, Role.Validator, $.parameters.challengerBps, it.provider, address(0), it.receipt);
+            $.stakes.slash(it.challenger, Role.Validator, $.parameters.challengerBps, it.provider, address(0), FALSE_DISPUTE);
         emit DisputeClosed(id, Stage.Upheld, slashed);
         _pay(it.provider, it.bond);
     }
@@ -270,7 +270,7 @@ contract DisputeManager is DisputeBooks, BatchProofs, ReentrancyGuardTransient {
         uint256 before = $.offences[it.provider]++;
         uint256 bps = before > 7 ? BPS : uint256($.parameters.providerBps) << before;
         if (bps > BPS) bps = BPS;
-        uint256 slashed = $.stakes.slash(it.provider, Role.Provider, bps, it.account, it.challenger, it.receipt);
+        uint256 slashed = $.stakes.slash(it.provider, Role.Provider, bps, it.account, it.challenger, LOST_DISPUTE);
         emit DisputeClosed(id, Stage.Overturned, slashed);
         _pay(it.challenger, it.bond);
     }
