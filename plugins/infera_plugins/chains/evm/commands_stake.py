@@ -7,35 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from infera.cli.common import default_home, home_option, run_async, table
+from infera.cli.common import default_home, run_async, table
 from infera.errors import InferaError
 
-from .commands import rpc_option, sending_options
+from .commands_sending import sends, showing_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+
+    from infera.keys import Signer
+
+    from .commands_desk import Call, Desk
 
 ROLES = {"provider": 1, "router": 2, "validator": 3}
 _NAMES = {number: name for name, number in ROLES.items()}
-
-
-def contracts_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`--contracts`."""
-    return click.option(
-        "--contracts",
-        "where",
-        metavar="FILE",
-        default="home",
-        show_default=True,
-        help="The deployment's manifest; `home`: contracts.json of the home.",
-    )(function)
-
-
-def showing_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What every command that only reads takes."""
-    function = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
-    return rpc_option(contracts_option(home_option(function)))
 
 
 role_argument = click.argument("role", type=click.Choice(list(ROLES)))
@@ -109,144 +94,60 @@ def show_command(account: str, rpc: str, where: str, home: Path | None, as_json:
     run_async(main)
 
 
-def _send(
-    function: str, rpc: str, where: str, key: str, home: Path | None,
-    args: tuple[Any, ...], shown: dict[str, str], flags: tuple[bool, bool, bool],
-) -> None:  # fmt: skip
-    """One call to the StakeRegistry that moves no token in."""
+def _call(function: str, *args: Any, shown: dict[str, str] | None = None) -> list[Call]:
+    from .commands_desk import Call
 
-    async def main() -> None:
-        from .commands_desk import Call, Manner, at_contracts, signer_of
-
-        manner, folder = Manner(*flags), default_home(home)
-        signer = signer_of(key, folder)
-        async with at_contracts(rpc, where, folder) as desk:
-            await desk.act(signer, [Call("StakeRegistry", function, args, shown)], manner)
-
-    run_async(main)
+    return [Call("StakeRegistry", function, args, shown or {})]
 
 
-@stake.command("deposit")
-@role_argument
-@click.argument("amount")
-@click.option("--hot-key", metavar="ACCOUNT", help="Key that signs for the operator; needed once.")
-@rpc_option
-@contracts_option
-@sending_options
-def deposit_command(
-    role: str,
-    amount: str,
-    hot_key: str | None,
-    rpc: str,
-    where: str,
-    key: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    home: Path | None,
-) -> None:
+_hot_key = click.option(
+    "--hot-key", metavar="ACCOUNT", help="Key that signs for the operator; needed once."
+)
+
+
+@sends(stake, "deposit", role_argument, click.argument("amount"), _hot_key)
+async def deposit_command(
+    desk: Desk, signer: Signer, folder: Path, role: str, amount: str, hot_key: str | None
+) -> list[Call]:
     """Stake AMOUNT of INFR for ROLE; the first stake registers the operator and its hot key."""
+    from .commands_desk import ZERO_ADDRESS, address_of, infr, parse_units
 
-    async def main() -> None:
-        from .commands_desk import (
-            ZERO_ADDRESS,
-            Call,
-            Manner,
-            address_of,
-            at_contracts,
-            infr,
-            parse_units,
-            signer_of,
+    wanted = parse_units(amount, 18, "INFR")
+    hot = address_of(hot_key, folder) if hot_key else ZERO_ADDRESS
+    known = await desk.read("StakeRegistry", "hotKeyOf", signer.address)
+    if known == ZERO_ADDRESS == hot:
+        raise InferaError(
+            f"{signer.address} is no operator yet and needs a hot key",
+            code="hot_key_needed",
+            hint="--hot-key ACCOUNT: the key a node signs with, not the owner of the stake",
         )
-
-        manner, folder = Manner(dry_run, yes, as_json), default_home(home)
-        wanted = parse_units(amount, 18, "INFR")
-        signer = signer_of(key, folder)
-        hot = address_of(hot_key, folder) if hot_key else ZERO_ADDRESS
-        async with at_contracts(rpc, where, folder) as desk:
-            known = await desk.read("StakeRegistry", "hotKeyOf", signer.address)
-            if known == ZERO_ADDRESS == hot:
-                raise InferaError(
-                    f"{signer.address} is no operator yet and needs a hot key",
-                    code="hot_key_needed",
-                    hint="--hot-key ACCOUNT: the key a node signs with, not the owner of the stake",
-                )
-            shown = {"amount": infr(wanted), "role": role}
-            if hot == ZERO_ADDRESS:
-                shown["hotKey"] = f"stays {known}"
-            plain = Call("StakeRegistry", "stake", (ROLES[role], wanted, hot), shown)
-            calls = await desk.paying(
-                signer, "INFR", "StakeRegistry", wanted, plain, "stakeWithPermit"
-            )
-            await desk.act(signer, calls, manner)
-
-    run_async(main)
+    shown = {"amount": infr(wanted), "role": role}
+    if hot == ZERO_ADDRESS:
+        shown["hotKey"] = f"stays {known}"
+    (plain,) = _call("stake", ROLES[role], wanted, hot, shown=shown)
+    return await desk.paying(signer, "INFR", "StakeRegistry", wanted, plain, "stakeWithPermit")
 
 
-@stake.command("unbond")
-@role_argument
-@click.argument("amount")
-@rpc_option
-@contracts_option
-@sending_options
-def unbond_command(
-    role: str,
-    amount: str,
-    rpc: str,
-    where: str,
-    key: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    home: Path | None,
-) -> None:
+@sends(stake, "unbond", role_argument, click.argument("amount"))
+async def unbond_command(
+    desk: Desk, signer: Signer, folder: Path, role: str, amount: str
+) -> list[Call]:
     """Start to unbond AMOUNT of INFR; unbonding more restarts the clock of what already is."""
     from .commands_desk import infr, parse_units
 
     wanted = parse_units(amount, 18, "INFR")
-    shown = {"amount": infr(wanted), "role": role}
-    args, flags = (ROLES[role], wanted), (dry_run, yes, as_json)
-    _send("unbond", rpc, where, key, home, args, shown, flags)
+    return _call("unbond", ROLES[role], wanted, shown={"amount": infr(wanted), "role": role})
 
 
-@stake.command("withdraw")
-@role_argument
-@rpc_option
-@contracts_option
-@sending_options
-def withdraw_command(
-    role: str,
-    rpc: str,
-    where: str,
-    key: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    home: Path | None,
-) -> None:
+@sends(stake, "withdraw", role_argument)
+async def withdraw_command(desk: Desk, signer: Signer, folder: Path, role: str) -> list[Call]:
     """Take out what has finished unbonding."""
-    flags = (dry_run, yes, as_json)
-    _send("withdraw", rpc, where, key, home, (ROLES[role],), {"role": role}, flags)
+    return _call("withdraw", ROLES[role], shown={"role": role})
 
 
-@stake.command("rotate-key")
-@click.argument("account")
-@rpc_option
-@contracts_option
-@sending_options
-def rotate_command(
-    account: str,
-    rpc: str,
-    where: str,
-    key: str,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    home: Path | None,
-) -> None:
+@sends(stake, "rotate-key", click.argument("account"))
+async def rotate_command(desk: Desk, signer: Signer, folder: Path, account: str) -> list[Call]:
     """Make ACCOUNT the operator's hot key. What the old one signed before stays valid."""
     from .commands_desk import address_of
 
-    hot = address_of(account, default_home(home))
-    flags = (dry_run, yes, as_json)
-    _send("rotateHotKey", rpc, where, key, home, (hot,), {}, flags)
+    return _call("rotateHotKey", address_of(account, folder))

@@ -11,11 +11,10 @@ import click
 from infera.cli.common import default_home, run_async, table
 from infera.errors import InferaError
 
-from .commands import rpc_option, sending_options
-from .commands_stake import contracts_option, showing_options
+from .commands_sending import sends, showing_options
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from infera.keys import Signer
     from infera.types import Address
@@ -41,42 +40,6 @@ def claim() -> None:
 @vault.group("bond")
 def bond() -> None:
     """A router's bond, which stands behind what its providers earn."""
-
-
-def sends(group: click.Group, name: str, *params: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that makes calls: the function returns them, this shows, tries and sends them."""
-
-    def wrap(function: Callable[..., Awaitable[Sequence[Call]]]) -> click.Command:
-        def run(
-            rpc: str,
-            where: str,
-            key: str,
-            dry_run: bool,
-            yes: bool,
-            as_json: bool,
-            home: Path | None,
-            **given: Any,
-        ) -> None:
-            from .commands_desk import Manner, at_contracts, signer_of
-
-            manner, folder = Manner(dry_run, yes, as_json), default_home(home)
-
-            async def main() -> None:
-                signer = signer_of(key, folder)
-                async with at_contracts(rpc, where, folder) as desk:
-                    calls = await function(desk, signer, folder, **given)
-                    await desk.act(signer, calls, manner)
-
-            run_async(main)
-
-        run.__doc__ = function.__doc__
-        run.__name__ = function.__name__
-        decorated: Callable[..., Any] = sending_options(run)
-        for option in (contracts_option, rpc_option, *reversed(params)):
-            decorated = option(decorated)
-        return group.command(name)(decorated)
-
-    return wrap
 
 
 _amount = click.argument("amount")
