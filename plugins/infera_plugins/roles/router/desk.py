@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infera_plugins.roles.router.ledger import Ledger, Reservation
     from infera_plugins.roles.router.store import Store
 
+_CLOCK_SKEW_S = 30
 _CLOSED = "the job was closed after its deadline, or given to another provider"
 
 
@@ -45,6 +46,9 @@ class ReceiptDesk:
         """What is wrong with a receipt for this ticket, if anything."""
         if recover(receipt.digest(self.domain), signature) != hot_key:
             return "it is not signed by the provider"
+        if receipt.completed_at > time() + _CLOCK_SKEW_S:
+            # It would count towards a later day's limit, and keep its content from being dropped.
+            return "it comes from the future; check both clocks"
         faults = receipt_faults(ticket, ticket.digest(self.domain), receipt, text)
         return "; ".join(faults) or None
 
