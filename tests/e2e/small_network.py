@@ -16,6 +16,7 @@ from infera.abc import Engine, StreamOptions
 from infera.events import Event
 from infera.hookspecs import Manifest, Register, hookimpl
 from infera.protocol.jobs import canonical_json, token_commitment
+from infera.state.tables import served_jobs
 from infera.testing.fakes import FakeConfig, FakeVerifier
 from infera.types import (
     Completion,
@@ -291,6 +292,18 @@ class Small:
     async def rows(self, table: Any) -> list[Any]:
         async with self.node.state.read() as conn:
             return list((await conn.execute(table.select())).all())
+
+    async def acknowledged(self) -> list[Any]:
+        """What providers served, once they have written down that routers have every receipt:
+        they learn it after the router has charged for it.
+        """
+        with anyio.move_on_after(DEADLINE_S):
+            while True:
+                rows = await self.rows(served_jobs)
+                if all(row.acked for row in rows):
+                    return rows
+                await anyio.sleep(0.01)
+        raise AssertionError(f"not within {DEADLINE_S:g} s: every receipt is acknowledged")
 
 
 def question(text: str = "hello there", tokens: int = 4, seed: int = 1) -> JobRequest:

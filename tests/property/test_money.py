@@ -25,7 +25,7 @@ from infera.events import JobDelivered, JobFailed
 from infera.protocol.apikeys import key_hash, new_api_key
 from infera.protocol.messages import KeyGrant
 from infera.protocol.pricing import fees
-from infera.state.tables import JobState, jobs, served_jobs
+from infera.state.tables import JobState, jobs
 from infera_plugins.chains.evm.config import Funds
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
@@ -289,8 +289,7 @@ async def _check_money(small: Small, money: Money, start: dict[str, int]) -> Non
     assert header_total == sum(row.cost for row in batched)
 
     # A provider holds no receipt that it has not offered, and remembers what it earned.
-    served = await small.rows(served_jobs)
-    assert all(row.acked for row in served)
+    served = await small.acknowledged()
     assert {row.job_id for row in batched} <= {row.job_id for row in served}
 
 
