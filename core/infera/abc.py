@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from infera.keys import Signer
     from infera.protocol.eip712 import Domain
     from infera.protocol.messages import JobReceipt, JobTicket, KeyGrant
+    from infera.services import Court, ModelBook, ReputationBook, SeatMarket, Upkeep
 
 
 class Component(ABC):
@@ -136,6 +137,13 @@ class Chain(Component):
     domain: Domain
     contracts: Mapping[str, Address]
     rpc_url: str | None
+
+    court: Court | None = None
+    reputation: ReputationBook | None = None
+    models: ModelBook | None = None
+    seats: SeatMarket | None = None
+    upkeep: Upkeep | None = None
+    """Services that this chain offers (`infera.services`); None where it does not."""
 
     @abstractmethod
     async def block_number(self) -> int: ...

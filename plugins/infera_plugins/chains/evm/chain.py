@@ -24,6 +24,7 @@ from .contracts import interface, position
 from .events import EventCursor, StateCursors
 from .multiproof import merge_proofs
 from .rpc import Head, Rpc, RpcFailureError, first_error, unhex
+from .services import attach
 from .session import Session, open_session
 from .transactions import Receipt, refusal
 
@@ -62,6 +63,7 @@ class EvmChain(Chain):
             self._session = session
             self.domain = session.domain
             self.contracts = dict(session.contracts)
+            attach(self)
             task_status.started()
             try:
                 if session.node is not None:

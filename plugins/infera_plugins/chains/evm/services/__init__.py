@@ -1,0 +1,12 @@
+"""The chain's services on contracts: which a deployment has is read off its manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..chain import EvmChain
+
+
+def attach(chain: EvmChain) -> None:
+    """Give the chain every service whose contracts stand."""
