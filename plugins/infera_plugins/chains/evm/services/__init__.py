@@ -10,3 +10,7 @@ if TYPE_CHECKING:
 
 def attach(chain: EvmChain) -> None:
     """Give the chain every service whose contracts stand."""
+    if all(name in chain.contracts for name in ("BatchCourt", "BatchExaminer", "ClaimDesk")):
+        from .court import EvmCourt
+
+        chain.court = EvmCourt(chain)
