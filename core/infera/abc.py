@@ -167,6 +167,12 @@ class Chain(Component):
     @abstractmethod
     async def minimum_stake(self, role: OperatorRole) -> int: ...
 
+    async def required_stake(self, operator: Address, role: OperatorRole) -> int:
+        """What this operator needs now to come in or to claim more: the role's minimum, or what it
+        has declared asks for, if that is more. Who is in already may have time left to add it.
+        """
+        return await self.minimum_stake(role)
+
     @abstractmethod
     async def register_operator(
         self, cold: Signer, role: OperatorRole, hot_key: Address, stake: int, uri: str

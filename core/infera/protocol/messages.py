@@ -1,14 +1,17 @@
-"""The five signed messages of docs/protocol.md §2, field for field and in its order."""
+"""The five signed messages of docs/protocol.md §2, field for field and in its order, and the two
+of docs/models.md.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
-from infera.protocol.eip712 import U32, U64, Abi, AddressField, Bytes32, TypedStruct
+from infera.protocol.eip712 import U8, U32, U64, Abi, AddressField, Bytes32, TypedStruct
 from infera.types import Address, FinishReason, Outcome, Tier
 
 TierField: TypeAlias = Annotated[Tier, Abi("uint8")]
+U40: TypeAlias = Annotated[int, Abi("uint40")]
 MAX_ROUTERS = 64
 MAX_MODELS = 256
 MAX_REGION = 64
@@ -112,3 +115,29 @@ class ProviderOffer(TypedStruct):
     capacity: U32
     region: Annotated[str, Abi("string", MAX_REGION)]
     not_after: U64
+
+
+@dataclass(frozen=True, slots=True)
+class DemandSignal(TypedStruct):
+    """A router's wish how many seats a model should have (docs/models.md).
+
+    Signed by the router's hot key for the hot pool's domain; `sequence` only ever rises.
+    """
+
+    router: AddressField
+    model_id: Bytes32
+    sequence: U64
+    epoch: U64
+    seats: U8
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat(TypedStruct):
+    """A provider's sign of life in its seat. Signed by its hot key for the hot pool's domain.
+
+    `beat_at` is a time of the chain's, UTC seconds, and only ever rises.
+    """
+
+    provider: AddressField
+    model_id: Bytes32
+    beat_at: U40

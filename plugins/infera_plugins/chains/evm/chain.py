@@ -211,6 +211,10 @@ class EvmChain(Chain):
         """Stake the role needs at least, in INFR wei."""
         return int(await self.call("StakeRegistry", "minimumStake", int(role)))
 
+    async def required_stake(self, operator: Address, role: OperatorRole) -> int:
+        """Stake this operator needs to come in or to claim more, in INFR wei."""
+        return int(await self.call("StakeRegistry", "requiredStake", operator, int(role)))
+
     async def register_operator(
         self, cold: Signer, role: OperatorRole, hot_key: Address, stake: int, uri: str
     ) -> None:

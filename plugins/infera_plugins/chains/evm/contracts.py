@@ -167,8 +167,9 @@ def interface(name: str) -> Interface:
 @cache
 def _errors() -> dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]]:
     known: dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]] = {}
-    for name in (*PROTOCOL, *TOKENS, "Proxy"):
-        known.update(interface(name).errors)
+    for path in files(__package__).joinpath("artifacts").iterdir():
+        if path.name.endswith(".json"):
+            known.update(interface(path.name.removesuffix(".json")).errors)
     return known
 
 

@@ -10,6 +10,14 @@ if TYPE_CHECKING:
 
 def attach(chain: EvmChain) -> None:
     """Give the chain every service whose contracts stand."""
+    if "ModelRegistry" in chain.contracts:
+        from .models import EvmModelBook
+
+        chain.models = EvmModelBook(chain)
+    if "HotPool" in chain.contracts:
+        from .seats import EvmSeatMarket
+
+        chain.seats = EvmSeatMarket(chain)
     if all(name in chain.contracts for name in ("BatchCourt", "BatchExaminer", "ClaimDesk")):
         from .court import EvmCourt
 
