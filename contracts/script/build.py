@@ -38,6 +38,7 @@ SOURCES = {
     "BatchExaminer": "src/court/BatchExaminer.sol",
     "DisputeManager": "src/dispute/DisputeManager.sol",
     "ClaimDesk": "src/court/ClaimDesk.sol",
+    "CheckDesk": "src/reputation/CheckDesk.sol",
     "VeINFR": "src/governance/VeINFR.sol",
     "InferaTimelock": "src/governance/InferaTimelock.sol",
     "InferaGovernor": "src/governance/InferaGovernor.sol",

@@ -149,8 +149,8 @@ class Chain(Component):
     async def block_number(self) -> int: ...
 
     @abstractmethod
-    async def timestamp(self) -> int:
-        """Time of the newest block, UTC seconds."""
+    async def timestamp(self, block: int | None = None) -> int:
+        """Time of a block (None: the newest), UTC seconds."""
 
     @abstractmethod
     async def prevrandao(self, block: int) -> bytes | None:
@@ -163,6 +163,12 @@ class Chain(Component):
 
     @abstractmethod
     async def operators(self, role: OperatorRole) -> Sequence[Operator]: ...
+
+    async def active_stakes(self, role: OperatorRole, block: int) -> Mapping[Address, int]:
+        """INFR wei of everyone active in the role as of that block. A chain that cannot look back
+        answers for the newest.
+        """
+        return {known.address: known.stake for known in await self.operators(role) if known.active}
 
     @abstractmethod
     async def minimum_stake(self, role: OperatorRole) -> int: ...

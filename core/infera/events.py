@@ -192,3 +192,36 @@ class KeyIssued(Event):
 
     def line(self) -> str:
         return f"issued     API key {self.name} for account {self.account[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsReported(Event):
+    """A validator told the chain's reputation what it found; `new` of it counted."""
+
+    validator: str
+    new: int
+
+    def line(self) -> str:
+        return f"reported   {self.new} finding(s) by validator {self.validator[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepDone(Event):
+    task: str
+    detail: str
+    tx: str
+
+    def line(self) -> str:
+        return f"kept       {self.task}: {self.detail}, tx {self.tx[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepRefused(Event):
+    """`retry_s`: seconds until the next attempt."""
+
+    task: str
+    reason: str
+    retry_s: float
+
+    def line(self) -> str:
+        return f"waiting    {self.task}: {self.reason} (next attempt in {self.retry_s:g} s)"

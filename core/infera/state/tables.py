@@ -169,6 +169,31 @@ verdicts = Table(
     Index("ix_verdicts_at", "at"),
 )
 
+audits = Table(
+    "audits",
+    metadata,
+    Column("validator", _ADDRESS, primary_key=True),
+    Column("router", _ADDRESS, primary_key=True),
+    Column("batch_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("block", BigInteger, nullable=False, comment="committed in"),
+    comment="committed batches a validator has yet to look at",
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("validator", _ADDRESS, primary_key=True),
+    Column("router", _ADDRESS, primary_key=True),
+    Column("batch_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("leaf_index", Integer, primary_key=True, autoincrement=False),
+    Column("leaf", Text, nullable=False, comment="JobLeaf JSON"),
+    Column("outcome", SmallInteger, nullable=False, comment="Outcome"),
+    Column("leaves", Integer, nullable=False, comment="of the batch"),
+    Column("siblings", LargeBinary, nullable=False, comment="inclusion proof, 32 bytes each"),
+    Column("at", BigInteger, nullable=False),
+    comment="what a validator found and the chain's reputation has yet to be told",
+)
+
 cursors = Table(
     "cursors",
     metadata,

@@ -87,12 +87,17 @@ class EvmChain(Chain):
         """The node that is asked."""
         return self.session.rpc
 
-    async def call(self, contract: str, function: str, *args: Any) -> Any:
-        """Read from a contract, by its name here and Solidity's name of the function."""
+    async def call(
+        self, contract: str, function: str, *args: Any, block: int | None = None
+    ) -> Any:
+        """Read from a contract, by its name here and Solidity's name of the function; as of a block
+        (None: the newest), whose state a node keeps for some minutes and an archive for ever.
+        """
         known = interface(contract).functions[function]
         request = {"to": self.contracts[contract], "data": "0x" + known.call(*args).hex()}
+        at = "latest" if block is None else hex(block)
         try:
-            answer = await self.rpc.read("eth_call", request, "latest")
+            answer = await self.rpc.read("eth_call", request, at)
         except RpcFailureError as e:
             raise refusal(e) from e
         return known.result(unhex(answer))
@@ -118,11 +123,11 @@ class EvmChain(Chain):
         """Number of the newest block."""
         return await self.rpc.block_number()
 
-    async def timestamp(self) -> int:
-        """Time of the newest block, UTC seconds."""
-        head = await self.rpc.head()
+    async def timestamp(self, block: int | None = None) -> int:
+        """Time of a block (None: the newest), UTC seconds."""
+        head = await self.rpc.head("latest" if block is None else block)
         if head is None:
-            raise ChainError("the chain has no newest block")
+            raise ChainError(f"the chain has no block {'yet' if block is None else block}")
         return head.timestamp
 
     async def prevrandao(self, block: int) -> bytes | None:
@@ -160,6 +165,28 @@ class EvmChain(Chain):
                 for address in addresses:
                     tasks.start_soon(look, address)
         return [known for address in addresses if (known := found[address]) is not None]
+
+    async def active_stakes(self, role: OperatorRole, block: int) -> Mapping[Address, int]:
+        """INFR wei of everyone active in the role as of that block."""
+        registry, at = "StakeRegistry", block
+        count = await self.call(registry, "operatorCount", int(role), block=at)
+        found: dict[Address, int] = {}
+        limit = anyio.CapacityLimiter(OPERATORS_AT_ONCE)
+
+        async def look(address: Address) -> None:
+            async with limit:
+                if await self.call(registry, "isActive", address, int(role), block=at):
+                    found[address], _, _ = await self.call(
+                        registry, "stakeOf", address, int(role), block=at
+                    )
+
+        with first_error():
+            async with anyio.create_task_group() as tasks:
+                for offset in range(0, count, OPERATORS_PER_CALL):
+                    part = (int(role), offset, OPERATORS_PER_CALL)
+                    for address in await self.call(registry, "operators", *part, block=at):
+                        tasks.start_soon(look, address)
+        return found
 
     async def _operator(self, address: Address, role: OperatorRole, since: int) -> Operator:
         registry = "StakeRegistry"

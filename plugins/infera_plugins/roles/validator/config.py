@@ -28,5 +28,19 @@ class ValidatorConfig(OperatorConfig):
         description="parts per million of leaves to check even if the draw does not assign them",
     )
     evidence_timeout_s: float = Field(
-        60.0, gt=0, description="how long to try a router for a batch's leaves and evidence"
+        60.0,
+        gt=0,
+        description="how long to try a router for a batch's leaves, and then for each job",
+    )
+    routers_at_once: int = Field(
+        32, ge=1, le=1024, description="routers whose batches are looked at side by side"
+    )
+    jobs_at_once: int = Field(
+        4, ge=1, le=1024, description="jobs executed again at once, of all batches"
+    )
+    report_count: int = Field(
+        50, ge=1, le=200, description="findings to gather before they are reported to the chain"
+    )
+    report_age_s: float = Field(
+        600.0, ge=0, description="report fewer once the oldest has waited this long"
     )

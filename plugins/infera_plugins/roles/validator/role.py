@@ -1,51 +1,46 @@
-"""The validator as a component: one pass over every committed batch, in order, from a cursor
-that survives restarts.
+"""The validator as a component: it writes every committed batch down, looks at those of each router
+in order and of several routers at once, and reports what it found.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
-from infera.abc import Case, Engine, Role
-from infera.errors import ChainError, InferaError, ProtocolError, StateError, TransientError
-from infera.events import LeafChecked, ProgressMade
+from infera.abc import Engine, Role
+from infera.draws import randomness
+from infera.errors import (
+    ChainError,
+    ChainUnavailableError,
+    InferaError,
+    StateError,
+    TransientError,
+)
+from infera.events import ProgressMade
 from infera.groups import unwrapped
-from infera.keys import recover
 from infera.operators import active_hot_key, ensure_registered, identity
-from infera.protocol.audit import audit, batch_from_json
-from infera.protocol.batches import Batch, Totals
-from infera.protocol.jobs import request_from_json
-from infera.protocol.messages import JobReceipt, JobTicket, Verdict
-from infera.protocol.rules import receipt_faults, request_faults
-from infera.protocol.sampling import batch_rand, elect_checker, is_sampled, sampling_rate
 from infera.transport.frames import Frame, FrameType
 from infera.transport.handshake import introduce
 from infera.transport.link import Link, Stream
 from infera.transport.sockets import dial
-from infera.types import Address, BatchHeader, Finding, OperatorRole, Outcome
-from infera_plugins.roles.validator.journal import Journal
+from infera.types import BatchHeader, OperatorRole
+from infera_plugins.roles.validator.batch import BatchCheck, Bench
+from infera_plugins.roles.validator.journal import Journal, Pending
+from infera_plugins.roles.validator.lanes import Lanes
+from infera_plugins.roles.validator.patience import Patience
+from infera_plugins.roles.validator.prosecution import Prosecution
+from infera_plugins.roles.validator.reporter import Reporter
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from infera.context import Context
-    from infera.protocol.leaves import JobLeaf
     from infera_plugins.roles.validator.config import ValidatorConfig
 
 _RETRY_S = 1.0
 _POLL_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Draw:
-    """What decides which leaves of a batch are checked, and by whom."""
-
-    rand: bytes
-    stakes: dict[Address, int]
+_REPORT_RETRY_S = 60.0
 
 
 class ValidatorRole(Role):
@@ -64,177 +59,142 @@ class ValidatorRole(Role):
         await ensure_registered(
             self._config, self._context, self._chain, self._who, OperatorRole.VALIDATOR, ""
         )
-        task_status.started()
+        reporter = self._reporter()
+        self._bench = Bench(
+            who=self._who,
+            chain=self._chain,
+            engine=self._engine,
+            verifiers=self._context.verifiers,
+            journal=self._journal,
+            bus=self._context.bus,
+            turns=anyio.CapacityLimiter(self._config.jobs_at_once),
+            extra_ppm=self._config.check_rate_ppm,
+            found=reporter.notice if reporter is not None else lambda: None,
+            say=self._say,
+            prosecution=self._prosecution(),
+        )
+        with unwrapped():
+            async with anyio.create_task_group() as tasks:
+                lanes = Lanes(tasks, self._look_at, self._config.routers_at_once)
+                for pending in await self._journal.pending():
+                    lanes.add(pending)
+                if reporter is not None:
+                    tasks.start_soon(reporter.run)
+                if self._bench.prosecution is not None:
+                    tasks.start_soon(self._bench.prosecution.run)
+                task_status.started()
+                await self._follow(lanes)
+
+    def _prosecution(self) -> Prosecution | None:
+        court = self._chain.court
+        if court is None:
+            return None
+        return Prosecution(self._who, self._chain, court, self._context.bus)
+
+    def _reporter(self) -> Reporter | None:
+        book = self._chain.reputation
+        if book is None or not book.takes_reports:
+            return None
+        return Reporter(
+            self._who.address,
+            self._who.hot,
+            book,
+            self._journal,
+            self._context.bus,
+            self._say,
+            count=self._config.report_count,
+            age_s=self._config.report_age_s,
+            retry_s=_REPORT_RETRY_S,
+        )
+
+    async def _follow(self, lanes: Lanes) -> None:
+        """Write committed batches down as they come: each before its event counts as seen."""
+        cursor = f"validator:{self._who.address}"
         while True:
             try:
-                await self._follow()
+                async for event in self._chain.events(cursor, names=["BatchCommitted"]):
+                    if event.name != "BatchCommitted":
+                        continue
+                    router, index = str(event.args["router"]), int(event.args["index"])
+                    pending = Pending(router, index, event.position.block)
+                    await self._journal.expect(pending)
+                    lanes.add(pending)
             except StateError as error:
                 self._say(f"{error.message}; trying again")
             await anyio.sleep(_RETRY_S)
 
-    async def _follow(self) -> None:
-        cursor = f"validator:{self._who.address}"
-        async for event in self._chain.events(cursor, names=["BatchCommitted"]):
-            if event.name != "BatchCommitted":
-                continue
-            router, index = str(event.args["router"]), int(event.args["index"])
-            try:
-                with anyio.fail_after(self._config.evidence_timeout_s):
-                    await self._check_batch(router, index, event.position.block)
-            except TimeoutError:
-                self._say(
-                    f"router {router[:10]} gave no evidence for batch {index}; left undecided"
-                )
-            except StateError:
-                raise  # the verdict is not written down: look at this batch again
-            except InferaError as error:
-                self._say(f"batch {index} of {router[:10]}: {error.message}")
-
-    async def _check_batch(self, router: Address, index: int, block: int) -> None:
-        """Audit the batch, then check the leaves that the draw gives to us. Tries until the
-        caller's deadline.
-        """
+    async def _look_at(self, pending: Pending) -> None:
+        """Look at a batch until that is done or its router has run out of patience."""
+        router, index = pending.router, pending.batch
         while True:
             try:
-                header, _, _ = await self._chain.batch(router, index)
-                draw = await self._draw(header, block)
-                operator = await self._chain.operator(router, OperatorRole.ROUTER)
-                if operator is None or not operator.uri:
-                    raise TransientError(f"router {router} has published no endpoint")
-                async with dial(operator.uri) as socket:
-                    await introduce(
-                        socket,
-                        self._chain.domain,
-                        self._who.address,
-                        OperatorRole.VALIDATOR,
-                        self._who.hot,
-                        {},
-                        lambda address, role: active_hot_key(self._chain, address, role),
-                    )
-                    link = Link(socket, dialled=True)
-                    with unwrapped():
-                        async with anyio.create_task_group() as tasks:
-                            tasks.start_soon(link.run, _refuse, _ignore)
-                            await self._check_leaves(link, header, draw)
-                            tasks.cancel_scope.cancel()
-                return
-            except (TransientError, ChainError) as error:
-                self._say(f"batch {index}: {error.message}; trying again")
+                await self._try(pending)
+                return await self._journal.done(pending)
+            except (StateError, ChainUnavailableError) as error:
+                # Neither is the router's fault, and the batch is still written down.
+                self._say(f"batch {index} of {router[:10]}: {error.message}; trying again")
                 await anyio.sleep(_RETRY_S)
 
-    async def _draw(self, header: BatchHeader, block: int) -> _Draw:
-        """Randomness of the block after the commit: unknown to the router when it committed."""
-        while (randao := await self._chain.prevrandao(block + 1)) is None:  # noqa: ASYNC110 (a block has no event here)
-            await anyio.sleep(_POLL_S)
-        operators = await self._chain.operators(OperatorRole.VALIDATOR)
-        stakes = {v.address: v.stake for v in operators if v.active}
-        return _Draw(batch_rand(randao, header.jobs_root), stakes)
-
-    async def _check_leaves(self, link: Link, header: BatchHeader, draw: _Draw) -> None:
-        published = await self._fetch(link, header)
-        previous = Totals()
-        if header.index > 0:
-            before, _, _ = await self._chain.batch(header.router, header.index - 1)
-            earlier = await self._fetch(link, before)
-            previous = Totals.of(earlier.debits, earlier.credits)
-        for fault in audit(published, header, previous):
-            self._say(f"batch {header.index} does not hold ({fault.kind}): {fault.detail}")
-        for position, leaf in enumerate(published.jobs):
-            if await self._journal.has(header.router, header.index, position):
-                continue
-            if await self._is_ours(draw, position, leaf):
-                finding = await self._check(link, header, position, leaf)
-                await self._record(header, position, leaf, finding)
-
-    async def _fetch(self, link: Link, header: BatchHeader) -> Batch:
-        """All pages of a batch as its router publishes it."""
-        whole: dict[str, Any] = {}
-        start = 0
-        while True:
-            query = {"type": "leaves", "batch": header.index, "start": start}
-            page = (await link.query(query)).json()
-            lists = [page.get(name) for name in ("jobs", "decisions")]
-            if not all(isinstance(part, list) for part in lists):
-                raise ProtocolError(f"leaves from {start} on are malformed")
-            if not whole:
-                whole = page
-            else:
-                whole["jobs"] += page["jobs"]
-                whole["decisions"] += page["decisions"]
-            start = len(whole["jobs"])
-            if start >= header.count or not page["jobs"]:
-                return batch_from_json(whole)
-
-    async def _is_ours(self, draw: _Draw, position: int, leaf: JobLeaf) -> bool:
-        if is_sampled(draw.rand, position, self._config.check_rate_ppm):
-            return True
-        operator = await self._chain.operator(leaf.provider, OperatorRole.PROVIDER)
-        tenure_s = max(int(time()) - operator.since, 0) if operator is not None else 0
-        if not is_sampled(draw.rand, position, sampling_rate(tenure_s)):
-            return False
-        return elect_checker(draw.rand, position, draw.stakes) == self._who.address
-
-    async def _check(
-        self, link: Link, header: BatchHeader, position: int, leaf: JobLeaf
-    ) -> Finding:
-        """Fetch the job behind a leaf and decide. Evidence that does not fit the leaf is the
-        router's fault: undecided.
-        """
+    async def _try(self, pending: Pending) -> None:
+        router, index = pending.router, pending.batch
         try:
-            answer = await link.query({"type": "evidence", "batch": header.index, "leaf": position})
-            case = await self._case(answer.json(), leaf)
-        except ProtocolError as error:
-            return Finding(
-                Outcome.UNDECIDED, bytes(32), f"evidence missing or malformed: {error.message}"
-            )
-        verifier = self._context.verifiers.get(leaf.tier)
-        if verifier is None:
-            return Finding(
-                Outcome.UNDECIDED, bytes(32), f"no verifier for tier {leaf.tier.name.lower()}"
-            )
-        try:
-            return await verifier.check(case, self._engine)
+            header, _, _ = await self._chain.batch(router, index)
+            rand = await self._randomness(header, pending.block)
+            patience = Patience(self._config.evidence_timeout_s)
+            with patience.scope:
+                return await self._persist(header, pending.block, rand, patience)
+            self._say(f"router {router[:10]} gave no evidence for batch {index}; left undecided")
+            if self._bench.prosecution is not None:
+                await self._bench.prosecution.withheld(header)
+        except (StateError, ChainUnavailableError):
+            raise
         except InferaError as error:
-            return Finding(Outcome.UNDECIDED, bytes(32), error.message)
+            self._say(f"batch {index} of {router[:10]}: {error.message}")
 
-    async def _case(self, body: dict[str, Any], leaf: JobLeaf) -> Case:
-        """The evidence, bound to the leaf by hashes and signatures. Raises `ProtocolError`."""
-        try:
-            request = request_from_json(body["request"])
-            ticket = JobTicket.from_json(body["ticket"])
-            receipt = JobReceipt.from_json(body["receipt"])
-            text = str(body["text"])
-            ticket_signature = bytes.fromhex(body["ticketSignature"])
-            receipt_signature = bytes.fromhex(body["receiptSignature"])
-        except (KeyError, TypeError, ValueError):
-            raise ProtocolError("a field is missing or malformed") from None
-        domain, chain = self._chain.domain, self._chain
-        if ticket.digest(domain) != leaf.ticket or receipt.digest(domain) != leaf.receipt:
-            raise ProtocolError("ticket and receipt are not the ones in the leaf")
-        faults = request_faults(ticket, request) + receipt_faults(
-            ticket, leaf.ticket, receipt, text
-        )
-        if faults:
-            raise ProtocolError("; ".join(faults))
-        for digest, signature, address, role in (
-            (leaf.ticket, ticket_signature, ticket.router, OperatorRole.ROUTER),
-            (leaf.receipt, receipt_signature, ticket.provider, OperatorRole.PROVIDER),
-        ):
-            if recover(digest, signature) != await active_hot_key(chain, address, role):
-                raise ProtocolError(f"the {role.name.lower()}'s signature does not fit its hot key")
-        return Case(request, text, ticket, receipt)
+    async def _randomness(self, header: BatchHeader, block: int) -> bytes:
+        """That of the block after the commit: unknown to the router when it committed."""
+        while True:
+            rand = await randomness(self._chain, header.jobs_root, block)
+            if rand is not None:
+                return rand
+            await anyio.sleep(_POLL_S)  # a block has no event here
 
-    async def _record(
-        self, header: BatchHeader, position: int, leaf: JobLeaf, finding: Finding
+    async def _persist(
+        self, header: BatchHeader, block: int, rand: bytes, patience: Patience
     ) -> None:
-        verdict = Verdict(leaf.hash(), self._who.address, finding.outcome, finding.evidence)
-        signature = self._who.hot.sign(verdict.digest(self._chain.domain))
-        await self._journal.keep(
-            header.router, header.index, position, verdict, signature, finding.detail
-        )
-        self._context.bus.publish(
-            LeafChecked(self._who.address, header.index, position, finding.outcome, finding.detail)
-        )
+        """Visit the router, and again where that breaks off, until the caller's deadline."""
+        while True:
+            try:
+                return await self._visit(header, block, rand, patience)
+            except ChainUnavailableError:
+                raise
+            except (TransientError, ChainError) as error:
+                self._say(f"batch {header.index}: {error.message}; trying again")
+                await anyio.sleep(_RETRY_S)
+
+    async def _visit(
+        self, header: BatchHeader, block: int, rand: bytes, patience: Patience
+    ) -> None:
+        router = header.router
+        operator = await self._chain.operator(router, OperatorRole.ROUTER)
+        if operator is None or not operator.uri:
+            raise TransientError(f"router {router} has published no endpoint")
+        async with dial(operator.uri) as socket:
+            await introduce(
+                socket,
+                self._chain.domain,
+                self._who.address,
+                OperatorRole.VALIDATOR,
+                self._who.hot,
+                {},
+                lambda address, role: active_hot_key(self._chain, address, role),
+            )
+            link = Link(socket, dialled=True)
+            with unwrapped():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(link.run, _refuse, _ignore)
+                    await BatchCheck(self._bench, link, header, block, rand, patience).run()
+                    tasks.cancel_scope.cancel()
 
     def _say(self, text: str) -> None:
         self._context.bus.publish(ProgressMade(self.name, text))

@@ -22,3 +22,7 @@ def attach(chain: EvmChain) -> None:
         from .court import EvmCourt
 
         chain.court = EvmCourt(chain)
+    if "Reputation" in chain.contracts:
+        from .reputation import EvmReputationBook
+
+        chain.reputation = EvmReputationBook(chain)
