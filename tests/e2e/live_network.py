@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[2]
-START_S = 60.0
+START_S = 180.0
 POLL_S = 0.02
 
 
@@ -113,7 +113,7 @@ class Network:
         self.process.kill()
         self.process.wait()
 
-    def interrupt(self, deadline_s: float = 30.0) -> int:
+    def interrupt(self, deadline_s: float = 120.0) -> int:
         """Ctrl-C; the exit status."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(deadline_s)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import anyio
+import anyio.lowlevel
 from sqlalchemy import Connection, Engine, Executable, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
@@ -30,13 +31,16 @@ from infera.errors import StateError
 from infera.state.migrate import migrate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
     from types import TracebackType
 
     from anyio.abc import TaskStatus
 
 BUSY_TIMEOUT_MS = 10_000
 CLOSE_TIMEOUT_S = 10.0
+POOL_KEPT, POOL_MOST = 8, 16
+"""Connections that are kept open, and that are open at most."""
+
 _WRITE = "infera_write"
 
 _ADVICE = {
@@ -74,6 +78,29 @@ class _Unit:
     error: Exception | None = None
 
 
+class _Unhurried(AsyncConnection):
+    """A connection whose statements run to their end, however its caller is cancelled: statements
+    are short, and a driver that is left in the middle of one throws its connection away, with a
+    thread that may outlive the event loop.
+    """
+
+    async def execute(self, *args: Any, **options: Any) -> Any:
+        return await _whole(super().execute(*args, **options))
+
+    async def exec_driver_sql(self, *args: Any, **options: Any) -> Any:
+        return await _whole(super().exec_driver_sql(*args, **options))
+
+    async def run_sync(self, *args: Any, **options: Any) -> Any:
+        return await _whole(super().run_sync(*args, **options))
+
+
+async def _whole(statement: Awaitable[Any]) -> Any:
+    with anyio.CancelScope(shield=True):
+        result = await statement
+    await anyio.lowlevel.checkpoint_if_cancelled()
+    return result
+
+
 class State(Component):
     """The database behind `url`.
 
@@ -92,6 +119,7 @@ class State(Component):
                 "the state URL cannot be read", hint="for example sqlite:///state.db"
             ) from None
         self._lock = anyio.Lock()
+        self._slots = anyio.Semaphore(POOL_MOST)
         self._engine: AsyncEngine | None = None
         self._writer: Engine | None = None
         self._waiting: list[_Unit] = []
@@ -185,7 +213,7 @@ class State(Component):
             if self._writer is not None:
                 await anyio.to_thread.run_sync(self._commit_in_thread, group)
             else:
-                async with self.engine.connect() as conn:
+                async with self._slots, self.engine.connect() as conn:
                     await conn.run_sync(self._commit_group, group)
         except (
             Exception
@@ -235,22 +263,25 @@ class State(Component):
         else:
             write = False
         try:
-            try:
-                conn = await engine.connect()
+            async with self._slots:
+                conn = _Unhurried(engine)
                 try:
-                    if write:
-                        await conn.execution_options(**{_WRITE: True})
-                    await conn.begin()
+                    with anyio.CancelScope(shield=True):
+                        await conn.start()
+                        if write:
+                            await conn.execution_options(**{_WRITE: True})
+                        await conn.begin()
+                    await anyio.lowlevel.checkpoint_if_cancelled()
                     yield conn
                     with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                         await conn.commit()
                 finally:
                     with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                         await conn.close()  # rolls back what was not committed
-            except IntegrityError:
-                raise
-            except (DBAPIError, PoolTimeoutError) as error:
-                raise state_error(error, "reading or writing") from error
+        except IntegrityError:
+            raise
+        except (DBAPIError, PoolTimeoutError) as error:
+            raise state_error(error, "reading or writing") from error
         finally:
             if write:
                 self._lock.release()
@@ -270,13 +301,15 @@ class State(Component):
         return engine
 
     def _open(self) -> AsyncEngine:
+        options: dict[str, Any] = {
+            "pool_size": POOL_KEPT,
+            "max_overflow": POOL_MOST - POOL_KEPT,
+            "hide_parameters": True,  # prompts and answers stay out of errors and logs
+        }
         if not self.is_sqlite:
-            return create_async_engine(self._url, pool_pre_ping=True, hide_parameters=True)
+            return create_async_engine(self._url, pool_pre_ping=True, **options)
         engine = create_async_engine(
-            self._url,
-            connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
-            pool_size=8,
-            hide_parameters=True,  # prompts and answers stay out of errors and logs
+            self._url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000}, **options
         )
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
