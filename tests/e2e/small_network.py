@@ -45,7 +45,7 @@ E = TypeVar("E", bound=Event)
 
 MODEL = "parrot"
 CONTEXT = 1 << 20
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 MANIFEST = {"architecture": "parrot", "name": MODEL}
 
 
