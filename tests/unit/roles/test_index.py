@@ -66,6 +66,7 @@ def test_each_term_of_the_score_decides_when_the_others_are_equal() -> None:
         {"latency_s": 1.0},
         {"in_flight": 3},
         {"error_rate": 0.5},
+        {"distrust": 0.2},
         {"served": 9},
     ):
         good, bad = _peer(2), _peer(1, **worse)
@@ -127,5 +128,6 @@ def test_the_figures_behind_a_choice_are_told() -> None:
         "latency_ms",
         "load",
         "errors",
+        "distrust",
         "score",
     }

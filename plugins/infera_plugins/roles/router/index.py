@@ -1,8 +1,8 @@
 """The live index of providers and the choice among them (whitepaper §7.1, §7.2).
 
-Score, lower is better:  price·w_price + latency·w_latency + load·w_load + errors·w_errors, each
-term relative to the best candidate
-(price, latency) or in 0…1 (load, errors). The figures behind every choice go into the decision log.
+Score, lower is better:  price·w_price + latency·w_latency + load·w_load + errors·w_errors +
+distrust·w_distrust, each term relative to the best candidate (price, latency) or in 0…1 (load,
+errors, distrust). The figures behind every choice go into the decision log.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Weights:
     latency: float = 0.5
     load: float = 1.0
     errors: float = 4.0
+    distrust: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Peer:
     in_flight: int = 0
     latency_s: float = _UNKNOWN_LATENCY_S
     error_rate: float = 0.0
+    distrust: float = 0.0
+    """0…1, from its score on the chain."""
     draining: bool = False
     served: int = 0
 
@@ -90,6 +93,7 @@ class Candidate:
             "latency_ms": round(peer.latency_s * 1000),
             "load": round(peer.load, 4),
             "errors": round(peer.error_rate, 4),
+            "distrust": round(peer.distrust, 4),
             "score": round(self.score, 6),
         }
 
@@ -156,7 +160,8 @@ class ProviderIndex:
                 w.price * price / cheapest
                 + w.latency * p.latency_s / fastest
                 + w.load * p.load
-                + w.errors * p.error_rate,
+                + w.errors * p.error_rate
+                + w.distrust * p.distrust,
             )
             for p, price in zip(fit, prices, strict=True)
         ]

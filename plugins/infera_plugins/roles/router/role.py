@@ -31,6 +31,7 @@ from infera_plugins.roles.router.gateway import RouterGateway
 from infera_plugins.roles.router.index import Candidate, Peer, ProviderIndex
 from infera_plugins.roles.router.ledger import DAY_S, Ledger, Reservation
 from infera_plugins.roles.router.publication import Publication
+from infera_plugins.roles.router.regard import Regard
 from infera_plugins.roles.router.sessions import Sessions
 from infera_plugins.roles.router.settlement import Settlement
 from infera_plugins.roles.router.store import Store
@@ -106,6 +107,8 @@ class RouterRole(Role):
                 tasks.start_soon(settlement.run, tell_providers)
                 tasks.start_soon(self._follow_vault, ledger, settlement)
                 tasks.start_soon(self._keep_house, desk, store)
+                if chain.reputation is not None:
+                    tasks.start_soon(Regard(index, chain.reputation).run)
                 task_status.started()
                 await anyio.sleep_forever()
 
@@ -191,6 +194,7 @@ class RouterRole(Role):
                     capacity=c.peer.offer.capacity,
                     in_flight=c.peer.in_flight,
                     region=c.peer.offer.region,
+                    reputation=1.0 - c.peer.distrust,
                 )
                 for c in ranked
             ],
