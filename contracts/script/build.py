@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Compile the contracts and write the artifacts the Python side deploys.
+"""Compile the contracts and write the artifacts the Python side deploys, and their typed bindings.
 
-    npm ci && python3 script/build.py    write plugins/infera_plugins/chains/evm/artifacts/*.json
-    python3 script/build.py --check      compile again and fail if a committed artifact differs
+    npm ci && python3 script/build.py    write artifacts/*.json and bindings/*.py of the plugin
+                                         plugins/infera_plugins/chains/evm
+    python3 script/build.py --check      compile again and fail if a committed file differs
 
 The result depends on the sources and on the pinned compiler alone: no metadata hash, no paths,
 no time.
@@ -18,6 +19,8 @@ import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import bindings
 
 CONTRACTS = Path(__file__).resolve().parent.parent
 ARTIFACTS = CONTRACTS.parent / "plugins/infera_plugins/chains/evm/artifacts"
@@ -59,7 +62,18 @@ SETTINGS: dict[str, Any] = {
     "optimizer": {"enabled": True, "runs": 200},
     "viaIR": False,
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
-    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
+    "outputSelection": {
+        "*": {
+            "": ["ast"],
+            "*": [
+                "abi",
+                "devdoc",
+                "userdoc",
+                "evm.bytecode.object",
+                "evm.deployedBytecode.object",
+            ],
+        }
+    },
 }
 
 IMPORT = re.compile(r"""^\s*import\s+(?:[^"';]*?\sfrom\s+)?["']([^"']+)["']""", re.MULTILINE)
@@ -125,8 +139,7 @@ def compile_sources(sources: dict[str, str]) -> dict[str, Any]:
     ]
     if errors:
         sys.exit("".join(errors))
-    contracts: dict[str, Any] = output["contracts"]
-    return contracts
+    return output
 
 
 def digest(sources: dict[str, str]) -> str:
@@ -136,10 +149,12 @@ def digest(sources: dict[str, str]) -> str:
     return hasher.hexdigest()
 
 
-def build() -> dict[str, dict[str, Any]]:
+def build() -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """(artifacts by contract, texts of the bindings by file name)."""
     closures = {contract: closure(source) for contract, source in SOURCES.items()}
     everything = {name: text for sources in closures.values() for name, text in sources.items()}
-    compiled = compile_sources(dict(sorted(everything.items())))
+    output = compile_sources(dict(sorted(everything.items())))
+    compiled = {name: output["contracts"][source][name] for name, source in SOURCES.items()}
     compiler = {
         "version": compiler_version(),
         "evmVersion": SETTINGS["evmVersion"],
@@ -148,20 +163,21 @@ def build() -> dict[str, dict[str, Any]]:
     }
     artifacts = {}
     for contract, source in SOURCES.items():
-        output = compiled[source][contract]
-        size = len(output["evm"]["deployedBytecode"]["object"]) // 2
+        made = compiled[contract]
+        size = len(made["evm"]["deployedBytecode"]["object"]) // 2
         if size > EIP170_LIMIT:
             sys.exit(f"{contract} is {size} bytes long; a chain accepts {EIP170_LIMIT}.")
         artifacts[contract] = {
             "contractName": contract,
             "sourceName": source,
-            "abi": output["abi"],
-            "bytecode": "0x" + output["evm"]["bytecode"]["object"],
+            "abi": made["abi"],
+            "bytecode": "0x" + made["evm"]["bytecode"]["object"],
             "deployedBytecodeSize": size,
             "compiler": compiler,
             "sourceHash": digest(closures[contract]),
         }
-    return artifacts
+    asts = [source["ast"] for _, source in sorted(output["sources"].items())]
+    return artifacts, bindings.generate(compiled, asts)
 
 
 def signature(entry: dict[str, Any]) -> str:
@@ -195,7 +211,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
 
-    artifacts = build()
+    artifacts, texts = build()
     if check:
         lines: list[str] = []
         for contract, built in artifacts.items():
@@ -205,11 +221,12 @@ def main() -> None:
             )
         strangers = {path.stem for path in ARTIFACTS.glob("*.json")} - artifacts.keys()
         lines += [f"{name}: artifact of no contract" for name in sorted(strangers)]
+        lines += bindings.stale(texts)
         if lines:
             sys.exit(
                 "\n".join([*lines, "Run contracts/script/build.py and commit what it writes."])
             )
-        print(f"{len(artifacts)} artifacts match their sources")
+        print(f"{len(artifacts)} artifacts and their bindings match the sources")
         return
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     for contract, built in artifacts.items():
@@ -217,6 +234,7 @@ def main() -> None:
             json.dumps(built, indent=1) + "\n", encoding="utf-8"
         )
         print(f"{contract:15} {built['deployedBytecodeSize']:6} bytes")
+    bindings.write(texts)
 
 
 if __name__ == "__main__":

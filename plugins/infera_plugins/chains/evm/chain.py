@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from infera.keys import Signer
     from infera.protocol.eip712 import Domain
 
+    from .binding import Call
+
 DEBITS_PER_TX = 40
 OPERATORS_PER_CALL = 200
 OPERATORS_AT_ONCE = 16
@@ -101,6 +103,21 @@ class EvmChain(Chain):
         except RpcFailureError as e:
             raise refusal(e) from e
         return known.result(unhex(answer))
+
+    async def ask(self, to: Address, data: bytes, block: int | None = None) -> bytes:
+        """What a call of `to` returns as of a block; the bindings ask through this."""
+        request = {"to": to, "data": "0x" + data.hex()}
+        try:
+            answer = await self.rpc.read(
+                "eth_call", request, "latest" if block is None else hex(block)
+            )
+        except RpcFailureError as e:
+            raise refusal(e) from e
+        return unhex(answer)
+
+    async def send(self, signer: Signer, call: Call) -> Receipt:
+        """Send a call that a binding made, and wait until it is mined."""
+        return await self.session.transactor.send(signer, call.to, call.data, value=call.value)
 
     async def transact(self, signer: Signer, contract: str, function: str, *args: Any) -> Receipt:
         """Send a transaction to a contract and wait until it is mined."""

@@ -279,7 +279,7 @@ def accept_command(
     """Accept the ownership that `deploy --governor` handed to this key."""
 
     async def main() -> None:
-        from .commands_desk import Call, Manner, at_contracts, signer_of
+        from .commands_desk import Manner, at_contracts, signer_of
         from .contracts import PROTOCOL
 
         manner, folder = Manner(dry_run, yes, as_json), default_home(home)
@@ -290,7 +290,7 @@ def accept_command(
                 if await desk.read(name, "owner") == signer.address:
                     continue
                 if await desk.read(name, "pendingOwner") == signer.address:
-                    calls.append(Call(name, "acceptOwnership", ()))
+                    calls.append(desk.call(name, "acceptOwnership"))
                 else:
                     others.append(name)
             if others:

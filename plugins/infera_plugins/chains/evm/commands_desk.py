@@ -15,6 +15,7 @@ from infera.errors import ChainError, ChainUnavailableError, InferaError, NeedsO
 from infera.protocol.abi import ZERO_ADDRESS, parse_address
 from infera_ext import keccak256
 
+from .binding import Call, find
 from .contracts import interface
 from .deploy import DEVELOPMENT_CHAINS, Deployment
 from .gas import Meter
@@ -23,11 +24,13 @@ from .transactions import Transactor, refusal
 from .transport import make_transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from infera.keys import Signer
     from infera.types import Address
 
+    from .bindings.dev_usdc import DevUSDC
+    from .bindings.infr import INFR
     from .gas import Cost
 
 INFR_DECIMALS = 18
@@ -111,18 +114,6 @@ class Manner:
             raise click.UsageError("--json asks nothing: add --yes or --dry-run")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call to one of the contracts, and its arguments as people read them."""
-
-    contract: str
-    function: str
-    args: tuple[Any, ...]
-    shown: Mapping[str, str] = field(default_factory=dict)
-    needs: str = ""
-    """What has to be mined before this can be tried."""
-
-
 @dataclass(slots=True)
 class Desk:
     """A chain that commands talk to."""
@@ -134,20 +125,38 @@ class Desk:
     contracts: dict[str, Address] = field(default_factory=dict)
 
     async def read(self, contract: str, function: str, *args: Any) -> Any:
-        """Ask a contract."""
+        """Ask a contract by name: for loops over contracts; elsewhere its binding is asked."""
         known = interface(contract).functions[function]
-        request = {"to": self.contracts[contract], "data": "0x" + known.call(*args).hex()}
+        return known.result(await self.ask(find(self, contract), known.call(*args)))
+
+    async def ask(self, to: Address, data: bytes, block: int | None = None) -> bytes:
+        """What a call of `to` returns as of a block; the bindings ask through this."""
+        request = {"to": to, "data": "0x" + data.hex()}
         try:
-            answer = await self.rpc.read("eth_call", request, "latest")
+            answer = await self.rpc.read(
+                "eth_call", request, "latest" if block is None else hex(block)
+            )
         except RpcFailureError as e:
             raise refusal(e) from e
         if answer == "0x":
+            name = next((n for n, address in self.contracts.items() if address == to), "contract")
             raise NeedsOperatorError(
-                f"there is no {contract} at {self.contracts[contract]}",
+                f"there is no {name} at {to}",
                 code="contracts_unknown",
                 hint="are --rpc and --contracts of the same chain?",
             )
-        return known.result(unhex(answer))
+        return unhex(answer)
+
+    def call(self, contract: str, function: str, *args: Any) -> Call:
+        """A call by name: for loops over contracts; elsewhere the binding makes it."""
+        known = interface(contract).functions[function]
+        return Call.of(contract, find(self, contract), known, *args)
+
+    def usdc(self) -> DevUSDC:
+        """The money of this deployment."""
+        from .bindings.dev_usdc import DevUSDC
+
+        return DevUSDC(self, "USDC")
 
     async def now(self) -> int:
         """The newest block's time."""
@@ -172,28 +181,30 @@ class Desk:
             click.confirm("send?", abort=True)
         sent = []
         for call, entry in zip(calls, account, strict=True):
-            data = interface(call.contract).functions[call.function].call(*call.args)
-            receipt = await self.transactor.send(signer, self.contracts[call.contract], data)
+            receipt = await self.transactor.send(signer, call.to, call.data, value=call.value)
             tx = "0x" + receipt.tx.hex()
             sent.append(entry | {"tx": tx, "block": receipt.block, "gas_used": receipt.gas_used})
             if not manner.as_json:
                 click.echo(
-                    f"mined in block {receipt.block}: {call.contract}.{call.function},"
+                    f"mined in block {receipt.block}: {call.contract}.{call.function.name},"
                     f" {receipt.gas_used:,} gas, {tx}"
                 )
         if manner.as_json:
             click.echo(json.dumps({"dry_run": False, "calls": sent}, indent=2))
 
     async def _look(self, sender: Address, call: Call, *, quiet: bool) -> dict[str, Any]:
-        known = interface(call.contract).functions[call.function]
-        to, data = self.contracts[call.contract], known.call(*call.args)
-        arguments = dict(zip(known.names, (_word(a) for a in call.args), strict=True))
+        known, to, data = call.function, call.to, call.data
+        arguments = {name: _word(value) for name, value in call.arguments.items()}
         entry: dict[str, Any] = {
-            "contract": call.contract, "address": to, "function": call.function,
+            "contract": call.contract, "address": to, "function": known.name,
             "from": sender, "arguments": arguments, "data": "0x" + data.hex(),
         }  # fmt: skip
+        if call.value:
+            entry["value_wei"] = str(call.value)
         if not quiet:
-            click.echo(f"{call.contract}.{call.function}  at {to}, from {sender}")
+            click.echo(f"{call.contract}.{known.name}  at {to}, from {sender}")
+            if call.value:
+                click.echo(f"  {'value':<10} {ether(call.value)}")
             for name, value in arguments.items():
                 said = call.shown.get(name)
                 click.echo(f"  {name:<10} {value}" + (f"  ({said})" if said else ""))
@@ -202,7 +213,7 @@ class Desk:
             if not quiet:
                 click.echo(f"  {'result':<10} not tried: {call.needs}")
             return entry
-        request = {"from": sender, "to": to, "data": "0x" + data.hex()}
+        request = {"from": sender, "to": to, "data": "0x" + data.hex(), "value": hex(call.value)}
         try:
             answer = unhex(await self.rpc.read("eth_call", request, "latest"))
         except RpcFailureError as e:
@@ -210,7 +221,7 @@ class Desk:
             error.hint = error.hint or _HINTS.get((error.revert or "").partition("(")[0], "")
             raise error from e
         result = known.result(answer) if known.outputs and answer else None
-        gas = await self.transactor.estimate(sender, to, data)
+        gas = await self.transactor.estimate(sender, to, data, call.value)
         cost = await self.meter.cost(gas, to, data)
         entry |= {
             "result": _word(result), "gas": gas, "cost_wei": str(cost.expected),
@@ -223,40 +234,41 @@ class Desk:
         return entry
 
     async def paying(
-        self, signer: Signer, token: str, spender: str, amount: int, plain: Call, permitted: str
+        self,
+        signer: Signer,
+        token: DevUSDC | INFR,
+        amount: int,
+        plain: Call,
+        permitted: Callable[[int, int, bytes, bytes], Call] | None = None,
     ) -> list[Call]:
-        """The calls that move a token into a contract: one with a signed permit if the token takes
-        that, else an approval first.
+        """The calls that move a token into a contract: one with a signed permit (deadline, v, r, s)
+        if the token takes that, else an approval first.
         """
-        held = await self.read(token, "balanceOf", signer.address)
-        show = infr if spender == "StakeRegistry" else usdc
+        held = await token.balance_of(signer.address)
+        name, show = ("INFR", infr) if token.contract == "INFR" else ("USDC", usdc)
         if held < amount:
             raise InferaError(
                 f"{signer.address} has {show(held)}, not {show(amount)}",
                 code="balance_too_low",
-                hint=f"send {token} to that address",
+                hint=f"send {name} to that address",
             )
-        target = self.contracts[spender]
-        if await self.read(token, "allowance", signer.address, target) >= amount:
+        if await token.allowance(signer.address, plain.to) >= amount:
             return [plain]
-        signature = await self._permit(signer, token, target, amount) if permitted else None
-        if signature is not None:
-            return [
-                Call(plain.contract, permitted, (*plain.args, *signature), plain.shown, plain.needs)
-            ]
-        approve = Call(token, "approve", (target, amount), {"value": show(amount)})
-        needs = "the approval above must be mined first"
-        return [approve, Call(plain.contract, plain.function, plain.args, plain.shown, needs)]
+        signature = await self._permit(signer, token, plain.to, amount) if permitted else None
+        if permitted and signature:
+            return [permitted(*signature).remarked(plain.shown)]
+        approve = token.approve(plain.to, amount).remarked({"value": show(amount)})
+        return [approve, plain.remarked(needs="the approval above must be mined first")]
 
     async def _permit(
-        self, signer: Signer, token: str, spender: Address, amount: int
+        self, signer: Signer, token: DevUSDC | INFR, spender: Address, amount: int
     ) -> tuple[int, int, bytes, bytes] | None:
         """(deadline, v, r, s) of ERC-2612; None if the token knows no permits."""
         from eth_abi.abi import encode
 
         try:
-            domain = await self.read(token, "DOMAIN_SEPARATOR")
-            nonce = await self.read(token, "nonces", signer.address)
+            domain = await token.domain_separator()
+            nonce = await token.nonces(signer.address)
         except InferaError:
             return None
         deadline = await self.now() + PERMIT_S
@@ -371,4 +383,12 @@ def moment(seconds: int, now: int) -> str:
     return f"{text} (in {seconds - now} s)" if seconds > now else f"{text} (over)"
 
 
-__all__ = ["ZERO_ADDRESS", "Call", "Desk", "Manner", "at_contracts", "opened", "parse_units"]
+__all__ = [
+    "ZERO_ADDRESS",
+    "Call",
+    "Desk",
+    "Manner",
+    "at_contracts",
+    "opened",
+    "parse_units",
+]

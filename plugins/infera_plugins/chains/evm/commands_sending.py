@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from .commands_desk import Call
+    from .binding import Call
 
 
 def contracts_option(function: Callable[..., Any]) -> Callable[..., Any]:

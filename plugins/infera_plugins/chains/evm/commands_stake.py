@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
     from infera.keys import Signer
 
-    from .commands_desk import Call, Desk
+    from .binding import Call
+    from .bindings.stake_registry import StakeRegistry
+    from .bindings.types import Role
+    from .commands_desk import Desk
 
 ROLES = {"provider": 1, "router": 2, "validator": 3}
-_NAMES = {number: name for name, number in ROLES.items()}
 
 
 role_argument = click.argument("role", type=click.Choice(list(ROLES)))
@@ -41,27 +44,28 @@ def show_command(account: str, rpc: str, where: str, home: Path | None, as_json:
     """Show ACCOUNT's stake in every role."""
 
     async def main() -> None:
+        from .bindings.infr import INFR
         from .commands_desk import ZERO_ADDRESS, address_of, at_contracts, infr, moment, units
 
         folder = default_home(home)
         async with at_contracts(rpc, where, folder) as desk:
-            address, registry = address_of(account, folder), "StakeRegistry"
-            hot = await desk.read(registry, "hotKeyOf", address)
-            endpoint, metadata = await desk.read(registry, "profileOf", address)
-            jailed = await desk.read(registry, "jailedUntil", address)
-            held = await desk.read("INFR", "balanceOf", address)
+            address, registry = address_of(account, folder), _at(desk)
+            hot = await registry.hot_key_of(address)
+            endpoint, metadata = await registry.profile_of(address)
+            jailed = await registry.jailed_until(address)
+            held = await INFR(desk).balance_of(address)
             now = await desk.now()
             roles: list[dict[str, Any]] = []
-            for number, name in _NAMES.items():
-                active, unbonding, thawed = await desk.read(registry, "stakeOf", address, number)
+            for name, role in _roles().items():
+                active, unbonding, thawed = await registry.stake_of(address, role)
                 roles.append(
                     {
                         "role": name,
                         "active": str(active),
                         "unbonding": str(unbonding),
                         "thawed_at": thawed,
-                        "minimum": str(await desk.read(registry, "minimumStake", number)),
-                        "is_active": await desk.read(registry, "isActive", address, number),
+                        "minimum": str(await registry.minimum_stake(role)),
+                        "is_active": await registry.is_active(address, role),
                     }
                 )
         if as_json:
@@ -94,10 +98,16 @@ def show_command(account: str, rpc: str, where: str, home: Path | None, as_json:
     run_async(main)
 
 
-def _call(function: str, *args: Any, shown: dict[str, str] | None = None) -> list[Call]:
-    from .commands_desk import Call
+def _at(desk: Desk) -> StakeRegistry:
+    from .bindings.stake_registry import StakeRegistry
 
-    return [Call("StakeRegistry", function, args, shown or {})]
+    return StakeRegistry(desk)
+
+
+def _roles() -> dict[str, Role]:
+    from .bindings.types import Role
+
+    return {name: Role(number) for name, number in ROLES.items()}
 
 
 _hot_key = click.option(
@@ -110,11 +120,13 @@ async def deposit_command(
     desk: Desk, signer: Signer, folder: Path, role: str, amount: str, hot_key: str | None
 ) -> list[Call]:
     """Stake AMOUNT of INFR for ROLE; the first stake registers the operator and its hot key."""
+    from .bindings.infr import INFR
     from .commands_desk import ZERO_ADDRESS, address_of, infr, parse_units
 
     wanted = parse_units(amount, 18, "INFR")
     hot = address_of(hot_key, folder) if hot_key else ZERO_ADDRESS
-    known = await desk.read("StakeRegistry", "hotKeyOf", signer.address)
+    registry, kind = _at(desk), _roles()[role]
+    known = await registry.hot_key_of(signer.address)
     if known == ZERO_ADDRESS == hot:
         raise InferaError(
             f"{signer.address} is no operator yet and needs a hot key",
@@ -124,8 +136,9 @@ async def deposit_command(
     shown = {"amount": infr(wanted), "role": role}
     if hot == ZERO_ADDRESS:
         shown["hotKey"] = f"stays {known}"
-    (plain,) = _call("stake", ROLES[role], wanted, hot, shown=shown)
-    return await desk.paying(signer, "INFR", "StakeRegistry", wanted, plain, "stakeWithPermit")
+    plain = registry.stake(kind, wanted, hot).remarked(shown)
+    permitted = partial(registry.stake_with_permit, kind, wanted, hot)
+    return await desk.paying(signer, INFR(desk), wanted, plain, permitted)
 
 
 @sends(stake, "unbond", role_argument, click.argument("amount"))
@@ -136,13 +149,14 @@ async def unbond_command(
     from .commands_desk import infr, parse_units
 
     wanted = parse_units(amount, 18, "INFR")
-    return _call("unbond", ROLES[role], wanted, shown={"amount": infr(wanted), "role": role})
+    call = _at(desk).unbond(_roles()[role], wanted)
+    return [call.remarked({"amount": infr(wanted), "role": role})]
 
 
 @sends(stake, "withdraw", role_argument)
 async def withdraw_command(desk: Desk, signer: Signer, folder: Path, role: str) -> list[Call]:
     """Take out what has finished unbonding."""
-    return _call("withdraw", ROLES[role], shown={"role": role})
+    return [_at(desk).withdraw(_roles()[role]).remarked({"role": role})]
 
 
 @sends(stake, "rotate-key", click.argument("account"))
@@ -150,4 +164,4 @@ async def rotate_command(desk: Desk, signer: Signer, folder: Path, account: str)
     """Make ACCOUNT the operator's hot key. What the old one signed before stays valid."""
     from .commands_desk import address_of
 
-    return _call("rotateHotKey", address_of(account, folder))
+    return [_at(desk).rotate_hot_key(address_of(account, folder))]

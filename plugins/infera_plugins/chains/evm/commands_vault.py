@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from infera.keys import Signer
     from infera.types import Address
 
-    from .commands_desk import Call, Desk
+    from .binding import Call
+    from .bindings.payment_vault import PaymentVault
+    from .commands_desk import Desk
 
 _LARGEST_PROOF = 1 << 20
 
@@ -53,10 +56,10 @@ def _micro(amount: str) -> tuple[int, dict[str, str]]:
     return wanted, {"amount": usdc(wanted)}
 
 
-def _call(function: str, *args: Any, shown: dict[str, str] | None = None) -> list[Call]:
-    from .commands_desk import Call
+def _at(desk: Desk) -> PaymentVault:
+    from .bindings.payment_vault import PaymentVault
 
-    return [Call("PaymentVault", function, args, shown or {})]
+    return PaymentVault(desk)
 
 
 def _address(text: str, folder: Path) -> Address:
@@ -77,26 +80,25 @@ def show_command(
     async def main() -> None:
         from .commands_desk import address_of, at_contracts, moment, units
 
-        folder, contract = default_home(home), "PaymentVault"
+        folder = default_home(home)
         async with at_contracts(rpc, where, folder) as desk:
             address, now = address_of(account, folder), await desk.now()
+            vault = _at(desk)
             amounts = {
-                "wallet": await desk.read("USDC", "balanceOf", address),
-                "free": await desk.read(contract, "freeOf", address),
-                "router_fees": await desk.read(contract, "routerFeesOf", address),
-                "pool": await desk.read(contract, "poolOf", address),
+                "wallet": await desk.usdc().balance_of(address),
+                "free": await vault.free_of(address),
+                "router_fees": await vault.router_fees_of(address),
+                "pool": await vault.pool_of(address),
             }
-            active, thawing, thawed, used = await desk.read(contract, "bondOf", address)
-            holds: list[dict[str, Any]] = [
-                {"what": "bond", "active": active, "thawing": thawing, "thawed_at": thawed}
-            ]
+            bond = await vault.bond_of(address)
+            used, held = bond.used, [("bond", bond.active, bond.thawing, bond.thawed_at)]
             for name in routers:
                 router = address_of(name, folder)
-                active, thawing, thawed = await desk.read(contract, "lockupOf", address, router)
-                holds.append(
-                    {"what": f"lockup for {router}", "active": active, "thawing": thawing,
-                     "thawed_at": thawed}
-                )  # fmt: skip
+                held.append((f"lockup for {router}", *await vault.lockup_of(address, router)))
+            holds: list[dict[str, Any]] = [
+                dict(zip(("what", "active", "thawing", "thawed_at"), row, strict=True))
+                for row in held
+            ]
         if as_json:
             rows = [h | {k: str(h[k]) for k in ("active", "thawing")} for h in holds]
             facts = {k: str(v) for k, v in amounts.items()} | {"bond_used": str(used)}
@@ -132,11 +134,13 @@ async def _deposit(
 ) -> Sequence[Call]:
     """Move AMOUNT of the key's own USDC into the vault."""
     wanted, shown = _micro(amount)
+    vault, usdc = _at(desk), desk.usdc()
     if beneficiary:
-        [plain] = _call("depositFor", _address(beneficiary, folder), wanted, shown=shown)
-        return await desk.paying(signer, "USDC", "PaymentVault", wanted, plain, "")
-    [plain] = _call("deposit", wanted, shown=shown)
-    return await desk.paying(signer, "USDC", "PaymentVault", wanted, plain, "depositWithPermit")
+        plain = vault.deposit_for(_address(beneficiary, folder), wanted).remarked(shown)
+        return await desk.paying(signer, usdc, wanted, plain)
+    permitted = partial(vault.deposit_with_permit, wanted)
+    plain = vault.deposit(wanted).remarked(shown)
+    return await desk.paying(signer, usdc, wanted, plain, permitted)
 
 
 @sends(vault, "lock", _router, _amount)
@@ -145,7 +149,7 @@ async def _lock(
 ) -> Sequence[Call]:
     """Lock AMOUNT of the free balance for ROUTER's debits."""
     wanted, shown = _micro(amount)
-    return _call("lock", _address(router, folder), wanted, shown=shown)
+    return [_at(desk).lock(_address(router, folder), wanted).remarked(shown)]
 
 
 @sends(vault, "unlock", _router, _amount)
@@ -154,7 +158,7 @@ async def _unlock(
 ) -> Sequence[Call]:
     """Start to thaw AMOUNT of the lockup for ROUTER; more restarts the clock of what already is."""
     wanted, shown = _micro(amount)
-    return _call("unlock", _address(router, folder), wanted, shown=shown)
+    return [_at(desk).unlock(_address(router, folder), wanted).remarked(shown)]
 
 
 @sends(
@@ -167,16 +171,11 @@ async def _withdraw(
     """Pay AMOUNT of the free balance out to the key's own address."""
     calls: list[Call] = []
     if thawed:
-        calls += _call("withdrawThawed", _address(thawed, folder))
+        calls.append(_at(desk).withdraw_thawed(_address(thawed, folder)))
     if amount:
         wanted, shown = _micro(amount)
-        [call] = _call("withdraw", wanted, shown=shown)
-        if thawed:
-            from .commands_desk import Call
-
-            needs = "the thawed lockup must be moved first"
-            call = Call(call.contract, call.function, call.args, call.shown, needs)
-        calls.append(call)
+        needs = "the thawed lockup must be moved first" if thawed else ""
+        calls.append(_at(desk).withdraw(wanted).remarked(shown, needs))
     if not calls:
         raise click.UsageError("give AMOUNT, --thawed ROUTER or both")
     return calls
@@ -185,7 +184,8 @@ async def _withdraw(
 @sends(claim, "fees", click.argument("router", required=False))
 async def _fees(desk: Desk, signer: Signer, folder: Path, router: str | None) -> Sequence[Call]:
     """Pay a router the fees it earned; the key's own by default. The money goes to the router."""
-    return _call("withdrawRouterFees", _address(router, folder) if router else signer.address)
+    whose = _address(router, folder) if router else signer.address
+    return [_at(desk).withdraw_router_fees(whose)]
 
 
 @sends(
@@ -203,10 +203,11 @@ async def _earnings(
     from .commands_desk import usdc
 
     router, batch, provider, credited, position, proof = read_proof(file)
-    paid = await desk.read("PaymentVault", "paidOf", router, provider)
+    vault = _at(desk)
+    paid = await vault.paid_of(router, provider)
     shown = {"credited": f"{usdc(credited)} in all, {usdc(paid)} of it paid before"}
-    function = "claimWithBond" if with_bond else "claim"
-    return _call(function, router, batch, provider, credited, position, proof, shown=shown)
+    claim = vault.claim_with_bond if with_bond else vault.claim
+    return [claim(router, batch, provider, credited, position, proof).remarked(shown)]
 
 
 def read_proof(file: Path) -> tuple[Address, int, Address, int, int, list[bytes]]:
@@ -245,18 +246,18 @@ async def _bond_deposit(
     """Add AMOUNT of the key's own USDC to a router's bond."""
     wanted, shown = _micro(amount)
     whose = _address(router, folder) if router else signer.address
-    [plain] = _call("depositBond", whose, wanted, shown=shown)
-    return await desk.paying(signer, "USDC", "PaymentVault", wanted, plain, "")
+    plain = _at(desk).deposit_bond(whose, wanted).remarked(shown)
+    return await desk.paying(signer, desk.usdc(), wanted, plain)
 
 
 @sends(bond, "thaw", _amount)
 async def _bond_thaw(desk: Desk, signer: Signer, folder: Path, amount: str) -> Sequence[Call]:
     """Start to thaw AMOUNT of the key's own bond."""
     wanted, shown = _micro(amount)
-    return _call("thawBond", wanted, shown=shown)
+    return [_at(desk).thaw_bond(wanted).remarked(shown)]
 
 
 @sends(bond, "withdraw")
 async def _bond_withdraw(desk: Desk, signer: Signer, folder: Path) -> Sequence[Call]:
     """Pay out what has thawed of the key's own bond."""
-    return _call("withdrawBond")
+    return [_at(desk).withdraw_bond()]

@@ -130,13 +130,16 @@ class Interface:
                 continue
             signature = keccak256(f"{item['name']}({','.join(types)})".encode())
             if kind == "function":
-                self.functions[item["name"]] = Function(
+                known = Function(
                     item["name"],
                     signature[:4],
                     types,
                     tuple(item["outputs"]),
                     tuple(i["name"] for i in inputs),
                 )
+                # By name, and by signature too: a name may be overloaded.
+                self.functions[item["name"]] = known
+                self.functions[f"{item['name']}({','.join(types)})"] = known
             elif kind == "error":
                 self.errors[signature[:4]] = (item["name"], inputs)
             elif kind == "event" and not item.get("anonymous"):
