@@ -225,3 +225,26 @@ class UpkeepRefused(Event):
 
     def line(self) -> str:
         return f"waiting    {self.task}: {self.reason} (next attempt in {self.retry_s:g} s)"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesVoided(Event):
+    """The router has taken its books back; what was in these batches is batched again."""
+
+    router: str
+    index: int
+    count: int
+
+    def line(self) -> str:
+        return f"voided     {self.count} batch(es) from {self.index} on, router {self.router[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
+class CourtActed(Event):
+    """Somebody of this node went to court, or has to answer there."""
+
+    operator: str
+    text: str
+
+    def line(self) -> str:
+        return f"court      {self.operator[:10]}: {self.text}"

@@ -58,7 +58,8 @@ class Demand:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A job that a router left out, or that a provider gave no receipt for. `net` is what the
-    provider is owed; `shown` are the messages of a left-out job, where they can be read.
+    provider is owed; `shown` are the messages of a left-out job, `asked` the ticket of one not
+    delivered, where they can be read.
     """
 
     ticket: bytes
@@ -67,8 +68,11 @@ class Claim:
     claimant: Address
     due_at: int
     open: bool
+    answered: bool
+    """With a batch or a receipt: neither conceded nor run out."""
     net: int = 0
     shown: SignedJob | None = None
+    asked: JobTicket | None = None
 
 
 @dataclass(frozen=True, slots=True)

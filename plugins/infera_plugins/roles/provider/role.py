@@ -4,6 +4,7 @@ they owe.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ from infera.transport.handshake import introduce
 from infera.transport.link import Link, Stream
 from infera.transport.sockets import LinkLostError, dial
 from infera.types import Address, OperatorRole
+from infera_plugins.roles.provider.billing import Billing
+from infera_plugins.roles.provider.claims import Claims
 from infera_plugins.roles.provider.jobs import JobRunner
 from infera_plugins.roles.provider.journal import Journal, ServedJob
 
@@ -69,6 +72,7 @@ class ProviderRole(Role):
         self._who: Identity = identity(config, context)
         self._journal = Journal(context.state, self._who.address)
         self._claiming = anyio.Lock()
+        self._claims: Claims | None = None
 
     async def serve(self, *, task_status: TaskStatus[None]) -> None:
         await ensure_registered(
@@ -77,6 +81,12 @@ class ProviderRole(Role):
         self._models = self._offered()
         async with anyio.create_task_group() as tasks:
             task_status.started()
+            if self._chain.court is not None:
+                billing = Billing(self._context.state, self._who.address)
+                self._claims = Claims(
+                    self._who, self._chain, self._chain.court, billing, self._context.bus
+                )
+                tasks.start_soon(self._claims.run)
             fixed = [url for url in self._config.routers if url != "auto"]
             for url in fixed:
                 tasks.start_soon(self._keep_connected, url)
@@ -193,7 +203,8 @@ class ProviderRole(Role):
                 tasks.start_soon(self._heartbeat, connection)
                 tasks.start_soon(self._hand_over, connection)
                 tasks.start_soon(self._claim, connection)
-                await link.run(on_open, on_notice)
+                with nullcontext() if self._claims is None else self._claims.linked(router, link):
+                    await link.run(on_open, on_notice)
                 tasks.cancel_scope.cancel()
 
     async def _noticed(self, connection: _Connection, frame: Frame) -> None:

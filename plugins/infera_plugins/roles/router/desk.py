@@ -19,6 +19,7 @@ from infera.protocol.rules import receipt_faults
 if TYPE_CHECKING:
     from infera.bus import EventBus
     from infera.protocol.eip712 import Domain
+    from infera.services.court import SignedJob
     from infera.types import Address
     from infera_plugins.roles.router.ledger import Ledger, Reservation
     from infera_plugins.roles.router.store import Store
@@ -117,6 +118,22 @@ class ReceiptDesk:
             raise
         again = await self.store.find_job(job.ticket.job_id)
         return None if again is not None and again.delivered else _CLOSED
+
+    async def claimed_receipt(self, ticket: JobTicket, shown: SignedJob) -> bool:
+        """Take the receipt of an open job from its claim at the claim desk, where both signatures
+        were checked; the text was not part of it. False if the job is closed.
+        """
+        digest = ticket.digest(self.domain)
+        if receipt_faults(ticket, digest, shown.receipt):
+            return False
+        reservation, deadline = self.suspended.pop(ticket.job_id, (None, 0))
+        signature = shown.receipt_signature
+        try:
+            return await self.deliver(ticket, shown.receipt, signature, "", reservation)
+        except StateError:
+            if reservation is not None:
+                self.suspended[ticket.job_id] = (reservation, deadline)
+            raise
 
     def suspend(self, ticket: JobTicket, reservation: Reservation) -> None:
         """Keep the reservation for a receipt that may come late."""

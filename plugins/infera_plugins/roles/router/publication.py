@@ -21,6 +21,7 @@ from infera.types import Address, OperatorRole
 if TYPE_CHECKING:
     from infera.abc import Chain
     from infera.keys import Signer
+    from infera_plugins.roles.router.batch_store import StoredBatch
     from infera_plugins.roles.router.store import Store, StoredJob
 
 _CACHED_BATCHES = 8
@@ -62,7 +63,7 @@ class Publication:
         stored = await self.store.batch(index)
         if stored is None or stored.state is BatchState.BUILT:
             return None
-        return batch_to_json(await self._rebuilt(index))
+        return batch_to_json(await self.rebuilt(stored))
 
     async def page(self, index: int, start: int) -> dict[str, Any]:
         """`PAGE` leaves of a batch from `start` on; totals come with the first page. Raises
@@ -71,7 +72,7 @@ class Publication:
         stored = await self.store.batch(index)
         if stored is None or start < 0:
             raise ProtocolError(f"this router has no batch {index} or no leaf {start} in it")
-        batch = await self._rebuilt(index)
+        batch = await self.rebuilt(stored)
         part = slice(start, start + PAGE)
         return {
             "header": header_to_json(batch.header),
@@ -105,7 +106,7 @@ class Publication:
         stored = await self.store.batch(job.batch_index)
         if stored is None or stored.state is BatchState.BUILT:
             return None
-        batch = await self._rebuilt(job.batch_index)
+        batch = await self.rebuilt(stored)
         leaf, proof = batch.prove_job(job.leaf_index)
         return LeafProof(
             batch=job.batch_index,
@@ -118,16 +119,16 @@ class Publication:
             block=stored.block,
         )
 
-    async def _rebuilt(self, index: int) -> Batch:
-        """The batch again, from the journal: deterministic, and checked against what was
-        committed.
+    async def rebuilt(self, stored: StoredBatch) -> Batch:
+        """The batch with all its leaves, again from the journal: deterministic, and checked against
+        what was committed. Raises `ProtocolError` if it is no longer what comes out.
         """
-        if index in self._batches:
+        index = stored.header.index
+        known = self._batches.get(index)
+        if known is not None and known.header == stored.header:
             self._batches.move_to_end(index)
-            return self._batches[index]
-        stored = await self.store.batch(index)
+            return known
         before = await self.store.batch(index - 1) if index else None
-        assert stored is not None
         jobs = await self.store.batch_jobs(index, 0, stored.header.count)
         domain = self.chain.domain
         totals = Totals.of(before.debits, before.credits) if before else Totals()

@@ -25,6 +25,7 @@ from infera.transport.frames import FrameType
 from infera.transport.sockets import LinkLostError, listen
 from infera.types import JobRequest, OperatorRole
 from infera_plugins.roles.router.config import endpoint
+from infera_plugins.roles.router.defence import Defence
 from infera_plugins.roles.router.desk import ReceiptDesk
 from infera_plugins.roles.router.dispatch import Dispatcher
 from infera_plugins.roles.router.gateway import RouterGateway
@@ -32,6 +33,7 @@ from infera_plugins.roles.router.index import Candidate, Peer, ProviderIndex
 from infera_plugins.roles.router.ledger import DAY_S, Ledger, Reservation
 from infera_plugins.roles.router.publication import Publication
 from infera_plugins.roles.router.regard import Regard
+from infera_plugins.roles.router.rollback import require_own_books
 from infera_plugins.roles.router.sessions import Sessions
 from infera_plugins.roles.router.settlement import Settlement
 from infera_plugins.roles.router.store import Store
@@ -71,6 +73,7 @@ class RouterRole(Role):
         address, hot = self._who.address, self._who.hot
         store = Store(self._context.state, address)
         await store.load()
+        await require_own_books(address, chain, store)
         ledger = Ledger(address)
         index = ProviderIndex(pinned=_pins(config))
         settlement = Settlement(config, address, hot, chain, ledger, store, bus)
@@ -107,6 +110,11 @@ class RouterRole(Role):
                 tasks.start_soon(settlement.run, tell_providers)
                 tasks.start_soon(self._follow_vault, ledger, settlement)
                 tasks.start_soon(self._keep_house, desk, store)
+                if chain.court is not None:
+                    defence = Defence(
+                        address, hot, chain, chain.court, store, publication, desk, settlement, bus
+                    )
+                    tasks.start_soon(defence.run)
                 if chain.reputation is not None:
                     tasks.start_soon(Regard(index, chain.reputation).run)
                 task_status.started()

@@ -8,7 +8,7 @@ any two steps repeats nothing and loses nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -26,14 +26,16 @@ from infera.events import (
 from infera.protocol.batches import Totals, build_batch
 from infera.state.tables import BatchState
 from infera_plugins.roles.router.ledger import AccountBook
+from infera_plugins.roles.router.rollback import Rollbacks
 
 if TYPE_CHECKING:
     from infera.bus import EventBus
     from infera.keys import Signer
     from infera.types import Address
+    from infera_plugins.roles.router.batch_store import StoredBatch
     from infera_plugins.roles.router.config import RouterConfig
     from infera_plugins.roles.router.ledger import Ledger
-    from infera_plugins.roles.router.store import Store, StoredBatch
+    from infera_plugins.roles.router.store import Store
 
 _DEBITS_PER_TX = 40
 """Grants in one `applyDebits`: about 100,000 gas each keeps a transaction far below a block's
@@ -52,13 +54,23 @@ class Settlement:
     ledger: Ledger
     store: Store
     bus: EventBus
+    rollbacks: Rollbacks = field(init=False)
     _away: bool = False
+    _due: anyio.Event = field(default_factory=anyio.Event)
+
+    def __post_init__(self) -> None:
+        self.rollbacks = Rollbacks(self.address, self.chain, self.store, self.bus)
+
+    def hurry(self) -> None:
+        """Begin the next round now."""
+        self._due.set()
 
     async def run(self, on_applied: Any) -> None:
         """Every interval: commit what was delivered, apply what is final. `on_applied(batch)` is
         awaited after debits.
         """
         while True:
+            self._due = anyio.Event()
             try:
                 await self.commit_all()
                 applied = await self.apply()
@@ -75,12 +87,16 @@ class Settlement:
                 )
             except StateError as error:
                 self.bus.publish(ProgressMade("settlement", f"{error.message}; trying again"))
-            await anyio.sleep(self.config.batch_interval_s)
+            with anyio.move_on_after(self.config.batch_interval_s):
+                await self._due.wait()
 
     async def commit_all(self) -> None:
         """Commit batches until nothing delivered is left out."""
+        standing = await self.chain.batch_count(self.address)
+        while await self.rollbacks.follow(standing):
+            standing = await self.chain.batch_count(self.address)
         pending = await self.store.uncommitted_batch()
-        await self._commit_lost(pending)
+        await self._commit_lost(pending, standing)
         while True:
             if pending is None:
                 pending = await self._build()
@@ -89,13 +105,13 @@ class Settlement:
             await self._commit(pending)
             pending = None
 
-    async def _commit_lost(self, pending: StoredBatch | None) -> None:
-        """Commit again, in order, what a reorganisation has taken off the chain."""
+    async def _commit_lost(self, pending: StoredBatch | None, standing: int) -> None:
+        """Commit again, in order and as it was, what a reorganisation has taken off the chain."""
         last = await self.store.last_batch()
         if last is None:
             return
         here = last.header.index + (pending is None)
-        for index in range(await self.chain.batch_count(self.address), here):
+        for index in range(standing, here):
             batch = await self.store.batch(index)
             if batch is not None:
                 await self._commit(batch)
@@ -124,7 +140,12 @@ class Settlement:
         else:
             # It went through before a crash: only our own note of it is missing.
             tx = b""
-        _, block, final_at = await self.chain.batch(self.address, header.index)
+        known, block, final_at = await self.chain.batch(self.address, header.index)
+        if known != header:
+            raise ChainError(
+                f"batch {header.index} on the chain is not the one in this router's database",
+                hint="does another node commit for this router? stop it, or restore the database",
+            )
         await self.store.batch_committed(header.index, tx, block, final_at)
         self.bus.publish(
             BatchCommitted(
@@ -134,8 +155,8 @@ class Settlement:
 
     async def apply(self) -> int | None:
         """Debit developers for the newest final batch; returns its index if anything moved."""
-        batch = await self.store.newest_final(await self.chain.timestamp())
-        if batch is None or batch.state is BatchState.APPLIED:
+        batch = await self._newest_final()
+        if batch is None or batch.state is not BatchState.COMMITTED:
             return None
         threshold = int(self.config.debit_threshold_usdc * 1_000_000)
         due: list[Debit] = []
@@ -167,6 +188,13 @@ class Settlement:
         if moved:
             self.bus.publish(DebitsApplied(self.address, batch.header.index, moved))
         return batch.header.index
+
+    async def _newest_final(self) -> StoredBatch | None:
+        """The newest batch that nobody can void any more: the clock does not know of holds."""
+        if self.chain.court is None:
+            return await self.store.newest_final(await self.chain.timestamp())
+        index = await self.chain.court.newest_final(self.address)
+        return None if index is None else await self.store.batch(index)
 
     async def refresh(self, account: Address) -> None:
         """Mirror the vault's figures for one account.

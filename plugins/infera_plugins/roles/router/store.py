@@ -1,4 +1,6 @@
-"""The router's journal: every SQL statement of the router role is here."""
+"""The router's journal: every SQL statement about jobs, grants and names is here, those about
+batches are in `batch_store`.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +15,22 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from infera.errors import ProtocolError, RequestError
-from infera.protocol.audit import header_from_json, header_to_json
-from infera.protocol.batches import Batch, SettledJob, Totals
+from infera.protocol.batches import SettledJob
 from infera.protocol.jobs import request_from_json
-from infera.protocol.leaves import CreditLeaf, DebitLeaf
 from infera.protocol.messages import JobReceipt, JobTicket, KeyGrant
-from infera.state.tables import BatchState, JobState, batches, grants, jobs, meta
+from infera.state.tables import JobState, grants, jobs, meta
+from infera_plugins.roles.router.batch_store import BatchStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Executable, Row
 
     from infera.protocol.eip712 import Domain
     from infera.state import State
-    from infera.types import Address, BatchHeader, JobRequest
+    from infera.types import Address, JobRequest
 
+
+_SEQUENCE_BITS = 20
+"""Tickets a second that the clock leaves room for: a million."""
 
 _INLINE = 32
 """Rows that are turned into values on the spot; more go to a worker thread."""
@@ -55,11 +57,6 @@ _FAIL = (
     update(jobs)
     .where(*_WAITING)
     .values(state=JobState.FAILED, idempotency_key=None, completed_at=bindparam("completed_at"))
-)
-_PLACE = (
-    update(jobs)
-    .where(jobs.c.job_id == bindparam("job"))
-    .values(state=JobState.BATCHED, batch_index=bindparam("batch"), leaf_index=bindparam("leaf"))
 )
 
 
@@ -131,41 +128,26 @@ class StoredJob:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBatch:
-    """A batch with its cumulative leaves, from which every later proof is made."""
-
-    header: BatchHeader
-    debits: tuple[DebitLeaf, ...]
-    credits: tuple[CreditLeaf, ...]
-    state: BatchState
-    tx: bytes | None
-    block: int | None
-    final_at: int | None
-
-    def whole(self) -> Batch:
-        """With trees for debit and credit proofs; the job leaves are not part of it."""
-        return Batch(
-            self.header, (), self.debits, self.credits, (), Totals.of(self.debits, self.credits)
-        )
-
-
-class Store:
+class Store(BatchStore):
     """The journal of one router."""
 
     def __init__(self, state: State, router: Address) -> None:
-        self._state = state
-        self._router = router
+        super().__init__(state, router)
         self._sequence = 0
         self._open_job = _open_job(sqlite if state.is_sqlite else postgresql)
 
     async def load(self) -> None:
-        """Continue the ticket sequence where it stopped; it must never go back."""
+        """Continue the ticket sequence where it stopped; it must never go back.
+
+        Two tickets of one number cost a router half its stake, whichever of its keys signed them.
+        A database restored from a backup does not know the newest, so no start goes on from less
+        than the time, in units that no router uses up.
+        """
         async with self._state.read() as conn:
             newest = await conn.scalar(
                 select(func.max(jobs.c.sequence)).where(jobs.c.router == self._router)
             )
-        self._sequence = newest or 0
+        self._sequence = max(newest or 0, int(time()) << _SEQUENCE_BITS)
 
     def next_sequence(self) -> int:
         """A number no ticket of this router has had."""
@@ -326,6 +308,11 @@ class Store:
             .values(text=None, request=b"", idempotency_key=None)
         )
 
+    async def job_of_receipt(self, ticket: bytes) -> StoredJob | None:
+        """The delivered job with this ticket digest. Reads every receipt: for rare questions."""
+        text = f'"ticket":"0x{ticket.hex()}"'
+        return await self._one(jobs.c.receipt.contains(text, autoescape=True))
+
     async def _one(self, *where: Any) -> StoredJob | None:
         found = await self._many(select(jobs).where(*where))
         return found[0] if found else None
@@ -337,78 +324,6 @@ class Store:
             return [_job(row) for row in rows]
         # A full batch takes most of a second to read: the request path must not wait for it.
         return await anyio.to_thread.run_sync(lambda: [_job(row) for row in rows])
-
-    # -- batches
-
-    async def save_batch(self, batch: Batch, job_ids: Sequence[bytes]) -> StoredBatch:
-        """Write a built batch and its jobs' places, in one transaction."""
-        header = batch.header
-        row = {
-            "router": self._router,
-            "batch_index": header.index,
-            "header": orjson.dumps(header_to_json(header)).decode(),
-            "debits": orjson.dumps([leaf.to_json() for leaf in batch.debits]),
-            "credits": orjson.dumps([leaf.to_json() for leaf in batch.credits]),
-            "state": BatchState.BUILT,
-        }
-        places = [
-            {"job": job_id, "batch": header.index, "leaf": place}
-            for place, job_id in enumerate(job_ids)
-        ]
-        await self._state.write((batches.insert(), row), (_PLACE, places))
-        return StoredBatch(header, batch.debits, batch.credits, BatchState.BUILT, None, None, None)
-
-    async def batch_committed(self, index: int, tx: bytes, block: int, final_at: int) -> None:
-        await self._mark(index, state=BatchState.COMMITTED, tx=tx, block=block, final_at=final_at)
-
-    async def batch_applied(self, index: int) -> None:
-        await self._mark(index, state=BatchState.APPLIED)
-
-    async def _mark(self, index: int, **values: Any) -> None:
-        await self._state.write(
-            update(batches)
-            .where(batches.c.router == self._router, batches.c.batch_index == index)
-            .values(**values)
-        )
-
-    async def batch(self, index: int) -> StoredBatch | None:
-        return await self._batch(batches.c.batch_index == index)
-
-    async def last_batch(self) -> StoredBatch | None:
-        return await self._batch()
-
-    async def uncommitted_batch(self) -> StoredBatch | None:
-        """The batch a crash or an absent chain left built but uncommitted: there is at most one."""
-        return await self._batch(batches.c.state == BatchState.BUILT)
-
-    async def newest_final(self, now: int) -> StoredBatch | None:
-        """The newest committed batch whose challenge window has passed."""
-        return await self._batch(batches.c.state != BatchState.BUILT, batches.c.final_at <= now)
-
-    async def newest_applied(self) -> StoredBatch | None:
-        return await self._batch(batches.c.state == BatchState.APPLIED)
-
-    async def _batch(self, *where: Any) -> StoredBatch | None:
-        async with self._state.read() as conn:
-            row = (
-                await conn.execute(
-                    select(batches)
-                    .where(batches.c.router == self._router, *where)
-                    .order_by(batches.c.batch_index.desc())
-                    .limit(1)
-                )
-            ).first()
-        if row is None:
-            return None
-        return StoredBatch(
-            header_from_json(orjson.loads(row.header)),
-            tuple(DebitLeaf.from_json(leaf) for leaf in orjson.loads(row.debits)),
-            tuple(CreditLeaf.from_json(leaf) for leaf in orjson.loads(row.credits)),
-            BatchState(row.state),
-            row.tx,
-            row.block,
-            row.final_at,
-        )
 
     # -- model names
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from eth_abi.abi import decode
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", JobTicket, JobReceipt)
 
 _JOBS, _COURT, _EXAMINER, _DESK = "JobRegistry", "BatchCourt", "BatchExaminer", "ClaimDesk"
-_NONE, _OPEN = 0, 1
+_NONE, _OPEN, _ANSWERED = 0, 1, 2
 
 
 class EvmCourt(Court):
@@ -40,8 +40,8 @@ class EvmCourt(Court):
     router_events: ClassVar[tuple[str, ...]] = (
         "BatchesVoided",
         "BatchReleased",
-        "Demanded",
-        "OmissionClaimed",
+        f"{_COURT}.Demanded",
+        f"{_DESK}.OmissionClaimed",
     )
 
     def __init__(self, chain: EvmChain) -> None:
@@ -144,14 +144,14 @@ class EvmCourt(Court):
         return _claim_of(ticket, await self._chain.call(_DESK, "omissionOf", ticket))
 
     async def claims(self, router: Address) -> Sequence[Claim]:
-        found = []
         made = await history(self._chain, _DESK, "OmissionClaimed", None, router)
+        found = []
         # A claim can be made again after its answer: the last one counts.
         for ticket, event in {e.args["ticket"]: e for e in made}.items():
-            entry = await self._chain.call(_DESK, "omissionOf", ticket)
-            if entry["status"] == _OPEN:
-                found.append(_claim_of(ticket, entry, await self._shown(event)))
-        return sorted((c for c in found if c is not None), key=lambda c: c.due_at)
+            claim = await self.left_out(ticket)
+            if claim is not None and claim.open:
+                found.append(replace(claim, shown=await self._shown(event)))
+        return sorted(found, key=lambda c: c.due_at)
 
     async def show_included(self, sender: Signer, ticket: bytes, leaf: JobProof) -> None:
         await self._chain.transact(sender, _DESK, "showIncluded", ticket, leaf)
@@ -174,8 +174,12 @@ class EvmCourt(Court):
 
     async def silences(self, provider: Address) -> Sequence[Claim]:
         made = await history(self._chain, _DESK, "SilenceClaimed", None, None, provider)
-        known = [await self.silence(event.args["ticket"]) for event in made]
-        return sorted((c for c in known if c is not None and c.open), key=lambda c: c.due_at)
+        found = []
+        for event in made:
+            claim = await self.silence(event.args["ticket"])
+            if claim is not None and claim.open:
+                found.append(replace(claim, asked=await self._asked(event)))
+        return sorted(found, key=lambda c: c.due_at)
 
     async def show_receipt(self, sender: Signer, job: SignedJob) -> None:
         shown = job.ticket, job.receipt, job.receipt_signature
@@ -191,26 +195,43 @@ class EvmCourt(Court):
 
     async def _shown(self, event: ChainEvent) -> SignedJob | None:
         """The messages in the call that made the claim; None if another contract made it."""
+        sent = await self._sent(event, "claimJob")
+        if sent is None:
+            return None
+        ticket, by_router, receipt, by_provider = sent
+        try:
+            shown = _message(JobTicket, ticket), _message(JobReceipt, receipt)
+        except ValueError:  # a tier or a reason nobody knows
+            return None
+        return SignedJob(shown[0], by_router, shown[1], by_provider)
+
+    async def _asked(self, event: ChainEvent) -> JobTicket | None:
+        sent = await self._sent(event, "claimSilence")
+        try:
+            return None if sent is None else _message(JobTicket, sent[0])
+        except ValueError:
+            return None
+
+    async def _sent(self, event: ChainEvent, function: str) -> tuple[Any, ...] | None:
+        """The arguments of the call behind an event, if it was this function's."""
         sent = await self._chain.rpc.read(
             "eth_getTransactionByHash", "0x" + event.position.tx.hex()
         )
         data = unhex(sent["input"]) if sent else b""
-        claim = interface(_DESK).functions["claimJob"]
-        if data[:4] != claim.selector:
+        known = interface(_DESK).functions[function]
+        if data[:4] != known.selector:
             return None
         try:
-            ticket, by_router, receipt, by_provider = decode(list(claim.inputs), data[4:])
-            shown = _message(JobTicket, ticket), _message(JobReceipt, receipt)
-        except (DecodingError, ValueError):  # ValueError: a tier or a reason nobody knows
+            return decode(list(known.inputs), data[4:])
+        except DecodingError:
             return None
-        return SignedJob(shown[0], by_router, shown[1], by_provider)
 
 
 def _values(job: SignedJob) -> tuple[JobTicket, bytes, JobReceipt, bytes]:
     return job.ticket, job.ticket_signature, job.receipt, job.receipt_signature
 
 
-def _claim_of(ticket: bytes, entry: Any, shown: SignedJob | None = None) -> Claim | None:
+def _claim_of(ticket: bytes, entry: Any) -> Claim | None:
     if entry["status"] == _NONE:
         return None
     return Claim(
@@ -220,8 +241,8 @@ def _claim_of(ticket: bytes, entry: Any, shown: SignedJob | None = None) -> Clai
         entry["claimant"],
         entry["dueAt"],
         entry["status"] == _OPEN,
+        entry["status"] == _ANSWERED,
         entry["net"],
-        shown,
     )
 
 
