@@ -5,6 +5,7 @@ import { EIP712Upgradeable } from "@openzeppelin/contracts-upgradeable/utils/cry
 import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import { Governed } from "./Governed.sol";
+import { ICourt } from "./interfaces/ICourt.sol";
 import { IJobRegistry } from "./interfaces/IJobRegistry.sol";
 import { IStakeRegistry } from "./interfaces/IStakeRegistry.sol";
 import { Merkle } from "./libraries/Merkle.sol";
@@ -21,8 +22,10 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
     uint8 public constant OPTIMISTIC = 0x04;
     uint64 public constant SHORTEST_WINDOW = 1 seconds;
     uint64 public constant LONGEST_WINDOW = 1 days;
+    uint64 public constant LONGEST_HOLD = 14 days;
 
-    /// A {Batch} as it is stored, with what courts did about it in the rest of its slot.
+    /// A {Batch} as it is stored, with what courts did about it in the rest of its slot. `window` is the time from the commit until
+    /// it can be final, `patience` the time from then until it is final whoever holds it, `holds` how many courts hold it.
     struct Record {
         bytes32 jobsRoot;
         bytes32 debitsRoot;
@@ -33,10 +36,11 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         uint32 providers;
         uint8 tiers;
         uint40 committedAt;
-        uint40 finalAt;
-        uint48 committedIn;
+        uint24 window;
+        uint24 patience;
+        uint40 committedIn;
         uint16 epoch;
-        bool held;
+        uint8 holds;
         uint128 debited;
         uint128 credited;
     }
@@ -50,10 +54,15 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
     /// @custom:storage-location erc7201:infera.storage.JobRegistry
     struct Storage {
         IStakeRegistry stakes;
-        uint64 challengeWindow;
+        uint32 challengeWindow;
+        uint32 longestHold;
         mapping(address router => Record[]) batches;
         mapping(address router => Docket) dockets;
-        mapping(address court => bool) courts;
+        mapping(address court => uint64) patience;
+        address[] courts;
+        mapping(address court => mapping(address router => mapping(uint256 batch => bool))) holds;
+        uint64 earlierBound;
+        uint64 earlierUntil;
     }
 
     // keccak256(abi.encode(uint256(keccak256("infera.storage.JobRegistry")) - 1)) & ~bytes32(uint256(0xff))
@@ -61,7 +70,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
 
     modifier onlyCourt() {
         // INVARIANT: only a court named by the governor delays or voids batches; not the governor itself.
-        if (!_storage().courts[msg.sender]) revert JobRegistry_NotCourt(msg.sender);
+        if (_storage().patience[msg.sender] == 0) revert JobRegistry_NotCourt(msg.sender);
         _;
     }
 
@@ -97,13 +106,16 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
 
         uint256 earliest = block.timestamp;
         if (header.tiers & OPTIMISTIC != 0) earliest += $.challengeWindow;
+        uint256 latest = earliest + $.longestHold;
         if (header.index != 0) {
             Record storage last = all[header.index - 1];
             // INVARIANT: cumulative totals never decrease.
             if (header.debited < last.debited || header.credited < last.credited || header.fees < last.debited - last.credited) {
                 revert JobRegistry_TotalsDecrease();
             }
-            if (last.finalAt > earliest) earliest = last.finalAt;
+            uint256 lastFinalAt = _finalAt(last);
+            if (lastFinalAt > earliest) earliest = lastFinalAt;
+            if (lastFinalAt + last.patience > latest) latest = lastFinalAt + last.patience;
         }
         finalAt = uint64(earliest);
         all.push(
@@ -117,10 +129,11 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
                 providers: header.providers,
                 tiers: header.tiers,
                 committedAt: uint40(block.timestamp),
-                finalAt: uint40(finalAt),
-                committedIn: uint48(block.number),
+                window: uint24(earliest - block.timestamp),
+                patience: uint24(latest - earliest),
+                committedIn: uint40(block.number),
                 epoch: $.dockets[header.router].epoch,
-                held: false,
+                holds: 0,
                 debited: header.debited,
                 credited: header.credited
             })
@@ -130,6 +143,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
 
     /// @inheritdoc IJobRegistry
     function setChallengeWindow(uint64 window) external onlyOwner {
+        _rememberBound();
         _setChallengeWindow(window);
     }
 
@@ -137,35 +151,51 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
 
     /// @inheritdoc IJobRegistry
     function setCourt(address court, bool allowed) external onlyOwner {
-        _storage().courts[court] = allowed;
+        Storage storage $ = _storage();
+        _rememberBound();
+        if (allowed) _nameCourt(court);
+        else if ($.patience[court] != 0) _dismissCourt(court);
+        uint256 longest;
+        for (uint256 i; i < $.courts.length; ++i) {
+            uint256 patience = $.patience[$.courts[i]];
+            if (patience > longest) longest = patience;
+        }
+        $.longestHold = uint32(longest);
         emit CourtChanged(court, allowed);
     }
 
     /// @inheritdoc IJobRegistry
     function hold(address router, uint64 index) external onlyCourt returns (bool held) {
         Record storage record = _batch(router, index);
-        if (block.timestamp >= record.finalAt) return false;
-        if (record.held) return true;
-        record.held = true;
+        if (block.timestamp >= _finalAt(record)) return false;
+        mapping(uint256 batch => bool) storage own = _storage().holds[msg.sender][router];
+        uint256 id = _holdId(index, record.epoch);
+        if (own[id]) return true;
+        own[id] = true;
+        ++record.holds;
         Docket storage docket = _storage().dockets[router];
         if (docket.heldFrom == 0 || index < docket.heldFrom - 1) docket.heldFrom = index + 1;
-        emit BatchHeld(router, index);
+        emit BatchHeld(router, index, msg.sender);
         return true;
     }
 
     /// @inheritdoc IJobRegistry
-    function release(address router, uint64 index) external onlyCourt {
-        Record storage record = _batch(router, index);
-        if (!record.held) return;
-        record.held = false;
-        Docket storage docket = _storage().dockets[router];
-        if (docket.heldFrom == index + 1) {
-            Record[] storage all = _storage().batches[router];
-            uint256 next = uint256(index) + 1;
-            while (next < all.length && !all[next].held) ++next;
-            docket.heldFrom = next < all.length ? uint64(next + 1) : 0;
-        }
-        emit BatchReleased(router, index);
+    function release(address router, uint64 index, uint16 epoch) external {
+        Storage storage $ = _storage();
+        Record[] storage all = $.batches[router];
+        mapping(uint256 batch => bool) storage own = $.holds[msg.sender][router];
+        uint256 id = _holdId(index, epoch);
+        // Holds of a void batch went with it; the batch that has its index now is of another epoch.
+        if (!own[id] || index >= all.length || all[index].epoch != epoch) return;
+        own[id] = false;
+        if (--all[index].holds == 0 && $.dockets[router].heldFrom == index + 1) _skipFree(router, index);
+        emit BatchReleased(router, index, msg.sender);
+    }
+
+    /// @inheritdoc IJobRegistry
+    function lapse(address router) external {
+        uint64 heldFrom = _storage().dockets[router].heldFrom;
+        if (heldFrom != 0) _skipFree(router, heldFrom - 1);
     }
 
     /// @inheritdoc IJobRegistry
@@ -188,7 +218,17 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
 
     /// @inheritdoc IJobRegistry
     function isCourt(address account) external view returns (bool) {
-        return _storage().courts[account];
+        return _storage().patience[account] != 0;
+    }
+
+    /// @inheritdoc IJobRegistry
+    function courts() external view returns (address[] memory) {
+        return _storage().courts;
+    }
+
+    /// @inheritdoc IJobRegistry
+    function isHeldBy(address court, address router, uint64 index) external view returns (bool) {
+        return _storage().holds[court][router][_holdId(index, _batch(router, index).epoch)];
     }
 
     /// @inheritdoc IJobRegistry
@@ -216,7 +256,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
             providers: record.providers,
             tiers: record.tiers,
             committedAt: record.committedAt,
-            finalAt: record.finalAt,
+            finalAt: uint40(_finalAt(record)),
             committedIn: record.committedIn,
             debited: record.debited,
             credited: record.credited
@@ -225,8 +265,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
 
     /// @inheritdoc IJobRegistry
     function finality(address router, uint64 index) external view returns (uint64 finalAt) {
-        Record storage record = _batch(router, index);
-        return _isHeld(router, index) ? type(uint64).max : record.finalAt;
+        return _finality(router, index, _batch(router, index));
     }
 
     /// @inheritdoc IJobRegistry
@@ -240,11 +279,10 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         Record[] storage all = _storage().batches[router];
         // Finality times never decrease and a hold covers all that follows, so the final batches are a prefix; find its end.
         uint256 low;
-        uint256 heldFrom = _storage().dockets[router].heldFrom;
-        uint256 high = heldFrom == 0 ? all.length : heldFrom - 1;
+        uint256 high = all.length;
         while (low < high) {
             uint256 middle = (low + high) >> 1;
-            if (block.timestamp >= all[middle].finalAt) low = middle + 1;
+            if (_isFinal(router, uint64(middle), all[middle])) low = middle + 1;
             else high = middle;
         }
         return low == 0 ? (false, 0) : (true, uint64(low - 1));
@@ -342,6 +380,18 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
     }
 
     /// @inheritdoc IJobRegistry
+    function longestHold() external view returns (uint64) {
+        return _storage().longestHold;
+    }
+
+    /// @inheritdoc IJobRegistry
+    function finalityBound() public view returns (uint64 bound) {
+        Storage storage $ = _storage();
+        bound = uint64($.challengeWindow) + $.longestHold;
+        if (block.timestamp < $.earlierUntil && $.earlierBound > bound) bound = $.earlierBound;
+    }
+
+    /// @inheritdoc IJobRegistry
     function stakeRegistry() external view returns (address) {
         return address(_storage().stakes);
     }
@@ -364,18 +414,64 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         record = _batch(router, index);
         // INVARIANT: no money moves on a batch that can still be challenged.
         if (!_isFinal(router, index, record)) {
-            revert JobRegistry_NotFinal(router, index, _isHeld(router, index) ? type(uint64).max : record.finalAt);
+            revert JobRegistry_NotFinal(router, index, _finality(router, index, record));
         }
     }
 
     function _isFinal(address router, uint64 index, Record storage record) private view returns (bool) {
-        return block.timestamp >= record.finalAt && !_isHeld(router, index);
+        return block.timestamp >= _finality(router, index, record);
     }
 
-    /// @dev Whether this batch or one before it is held.
-    function _isHeld(address router, uint64 index) private view returns (bool) {
+    /// @dev The end of the window; of the court's patience if this batch or one before it is held. Neither ever decreases from one
+    /// batch to the next, so whatever is before a final batch is final.
+    function _finality(address router, uint64 index, Record storage record) private view returns (uint64) {
         uint64 heldFrom = _storage().dockets[router].heldFrom;
-        return heldFrom != 0 && index >= heldFrom - 1;
+        uint256 finalAt = _finalAt(record);
+        return uint64(heldFrom != 0 && index >= heldFrom - 1 ? finalAt + record.patience : finalAt);
+    }
+
+    function _finalAt(Record storage record) private view returns (uint256) {
+        return uint256(record.committedAt) + record.window;
+    }
+
+    /// @dev Has holds begin with the first batch from `index` on that somebody holds and may still hold.
+    function _skipFree(address router, uint256 index) private {
+        Record[] storage all = _storage().batches[router];
+        while (index < all.length && (all[index].holds == 0 || block.timestamp >= _finalAt(all[index]) + all[index].patience)) {
+            ++index;
+        }
+        _storage().dockets[router].heldFrom = index < all.length ? uint64(index + 1) : 0;
+    }
+
+    function _holdId(uint64 index, uint16 epoch) private pure returns (uint256) {
+        return uint256(epoch) << 64 | index;
+    }
+
+    function _nameCourt(address court) private {
+        Storage storage $ = _storage();
+        // INVARIANT: unbonding stake answers for as long as courts take, which the stake registry asks here.
+        if ($.stakes.jobRegistry() != address(this)) revert JobRegistry_StakeUnaware(address($.stakes));
+        uint64 patience = ICourt(court).longestHold();
+        // INVARIANT: no court keeps money back for longer than two weeks.
+        if (patience == 0 || patience > LONGEST_HOLD) revert JobRegistry_HoldOutOfBounds(court, patience, LONGEST_HOLD);
+        if ($.patience[court] == 0) $.courts.push(court);
+        $.patience[court] = patience;
+    }
+
+    function _dismissCourt(address court) private {
+        address[] storage all = _storage().courts;
+        uint256 i;
+        while (all[i] != court) ++i;
+        all[i] = all[all.length - 1];
+        all.pop();
+        delete _storage().patience[court];
+    }
+
+    /// @dev Batches that were committed under the present bound keep it; nothing that thaws may overtake them.
+    function _rememberBound() private {
+        Storage storage $ = _storage();
+        uint64 bound = finalityBound();
+        ($.earlierBound, $.earlierUntil) = (bound, uint64(block.timestamp) + bound);
     }
 
     function _setChallengeWindow(uint64 window) private {
@@ -383,7 +479,7 @@ contract JobRegistry is IJobRegistry, Governed, EIP712Upgradeable {
         if (window < SHORTEST_WINDOW || window > LONGEST_WINDOW) {
             revert JobRegistry_WindowOutOfBounds(window, SHORTEST_WINDOW, LONGEST_WINDOW);
         }
-        _storage().challengeWindow = window;
+        _storage().challengeWindow = uint32(window);
         emit ChallengeWindowChanged(window);
     }
 

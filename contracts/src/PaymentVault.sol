@@ -99,7 +99,7 @@ contract PaymentVault is PaymentVaultBooks, ReentrancyGuardTransient {
     /// @inheritdoc IPaymentVault
     function unlock(address router, uint256 amount) external returns (uint64 thawedAt) {
         Storage storage $ = _storage();
-        thawedAt = $.lockups[msg.sender][router].thaw(amount, $.thawPeriod);
+        thawedAt = $.lockups[msg.sender][router].thaw(amount, _thaw());
         emit Unlocking(msg.sender, router, amount, thawedAt);
     }
 
@@ -185,7 +185,7 @@ contract PaymentVault is PaymentVaultBooks, ReentrancyGuardTransient {
     /// @inheritdoc IPaymentVault
     function thawBond(uint256 amount) external returns (uint64 thawedAt) {
         Storage storage $ = _storage();
-        thawedAt = $.routers[msg.sender].bond.thaw(amount, $.thawPeriod);
+        thawedAt = $.routers[msg.sender].bond.thaw(amount, _thaw());
         emit BondThawing(msg.sender, amount, thawedAt);
     }
 
@@ -427,11 +427,18 @@ contract PaymentVault is PaymentVaultBooks, ReentrancyGuardTransient {
 
     // Internals: parameters
 
+    /// @dev How long what starts to thaw now answers. Courts and windows may have come to take longer since the period was set.
+    function _thaw() private view returns (uint64) {
+        Storage storage $ = _storage();
+        uint64 shortest = $.jobs.finalityBound() + 1;
+        return $.thawPeriod < shortest ? shortest : $.thawPeriod;
+    }
+
     function _setThawPeriod(uint64 period) private {
         Storage storage $ = _storage();
-        uint64 window = $.jobs.challengeWindow();
-        uint64 shortest = window < SHORTEST_THAW ? SHORTEST_THAW : window + 1;
-        // INVARIANT: thawing outlasts a challenge, and money can always be got back within a known time.
+        uint64 bound = $.jobs.finalityBound();
+        uint64 shortest = bound < SHORTEST_THAW ? SHORTEST_THAW : bound + 1;
+        // INVARIANT: thawing outlasts what keeps a batch from being final, and money can always be got back within a known time.
         if (period < shortest || period > LONGEST_THAW) {
             revert PaymentVault_PeriodOutOfBounds(period, shortest, LONGEST_THAW);
         }

@@ -7,6 +7,7 @@ import { IERC20Permit } from "@openzeppelin/contracts/token/ERC20/extensions/IER
 import { SafeERC20 } from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import { ReentrancyGuardTransient } from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
+import { IJobRegistry } from "./interfaces/IJobRegistry.sol";
 import { IStakeRegistry } from "./interfaces/IStakeRegistry.sol";
 import { Hold, HoldLib } from "./libraries/Hold.sol";
 import { Role } from "./libraries/Types.sol";
@@ -53,6 +54,7 @@ contract StakeRegistry is IStakeRegistry, StakeRules, ReentrancyGuardTransient {
         mapping(address operator => Operator) operators;
         mapping(address hotKey => HotKey) hotKeys;
         mapping(address slasher => bool) slashers;
+        IJobRegistry jobs;
     }
 
     // keccak256(abi.encode(uint256(keccak256("infera.storage.StakeRegistry")) - 1)) & ~bytes32(uint256(0xff))
@@ -129,7 +131,9 @@ contract StakeRegistry is IStakeRegistry, StakeRules, ReentrancyGuardTransient {
     /// @inheritdoc IStakeRegistry
     function unbond(Role role, uint256 amount) external knownRole(role) returns (uint64 thawedAt) {
         Storage storage $ = _storage();
-        thawedAt = $.operators[msg.sender].stakes[role].thaw(amount, $.unbondingPeriod);
+        uint64 shortest = address($.jobs) == address(0) ? 0 : $.jobs.finalityBound() + 1;
+        uint64 period = $.unbondingPeriod;
+        thawedAt = $.operators[msg.sender].stakes[role].thaw(amount, period < shortest ? shortest : period);
         emit Unbonding(msg.sender, role, amount, thawedAt);
     }
 
@@ -195,7 +199,22 @@ contract StakeRegistry is IStakeRegistry, StakeRules, ReentrancyGuardTransient {
         emit SlasherChanged(slasher, allowed);
     }
 
+    /// @inheritdoc IStakeRegistry
+    function setJobRegistry(address jobRegistry_) external onlyOwner {
+        // INVARIANT: once stake answers for batches, it never ceases to.
+        if (jobRegistry_ == address(0)) revert StakeRegistry_ZeroAddress();
+        // INVARIANT: it answers for the batches of operators that are listed here.
+        if (IJobRegistry(jobRegistry_).stakeRegistry() != address(this)) revert StakeRegistry_ForeignJobRegistry(jobRegistry_);
+        _storage().jobs = IJobRegistry(jobRegistry_);
+        emit JobRegistryChanged(jobRegistry_);
+    }
+
     // Views
+
+    /// @inheritdoc IStakeRegistry
+    function jobRegistry() external view returns (address) {
+        return address(_storage().jobs);
+    }
 
     /// @inheritdoc IStakeRegistry
     function isActive(address operator, Role role) external view returns (bool) {

@@ -40,6 +40,7 @@ async def add(deployer: Any) -> None:
     desk = (governor, stand["PaymentVault"], INCLUSION_S, ANSWER_S, CLAIM_S, BOND)
     await deployer._proxied("ClaimDesk", *desk)
     for contract, function, *args in (
+        ("StakeRegistry", "setJobRegistry", jobs),
         ("JobRegistry", "setCourt", stand["BatchCourt"], True),
         ("StakeRegistry", "setSlasher", stand["BatchCourt"], True),
         ("StakeRegistry", "setSlasher", stand["ClaimDesk"], True),

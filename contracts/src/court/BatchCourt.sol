@@ -9,6 +9,7 @@ import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import { Governed } from "../Governed.sol";
 import { IBatchCourt } from "../interfaces/IBatchCourt.sol";
+import { ICourt } from "../interfaces/ICourt.sol";
 import { IJobRegistry } from "../interfaces/IJobRegistry.sol";
 import { IStakeRegistry } from "../interfaces/IStakeRegistry.sol";
 import { Batch, JobReceipt, JobTicket, Role } from "../libraries/Types.sol";
@@ -18,7 +19,7 @@ import { Fault, Finding, LeafProof } from "./Faults.sol";
 
 /// @title BatchCourt
 /// @notice Judges batches and the routers that committed them. See {IBatchCourt}, which is its specification.
-contract BatchCourt is IBatchCourt, Governed, BatchProofs, ReentrancyGuardTransient {
+contract BatchCourt is IBatchCourt, ICourt, Governed, BatchProofs, ReentrancyGuardTransient {
     using Address for address;
     using SafeERC20 for IERC20;
 
@@ -144,6 +145,7 @@ contract BatchCourt is IBatchCourt, Governed, BatchProofs, ReentrancyGuardTransi
         uint16 epoch = _storage().jobs.epochOf(router, job.batch);
         (uint96 bond,) = _close(router, job.batch, job.position, epoch, Status.Answered);
         emit Answered(router, job.batch, job.position, job.leaf.ticket, job.leaf.receipt);
+        _letGo(router, job.batch, epoch);
         _pay(router, bond);
     }
 
@@ -158,6 +160,7 @@ contract BatchCourt is IBatchCourt, Governed, BatchProofs, ReentrancyGuardTransi
         if (!$.convicted[router][_id(batch, 0, epoch)]) {
             _judge(router, batch, epoch, Fault.Unrevealed, address(0), challenger);
         }
+        _letGo(router, batch, epoch);
         _pay(challenger, bond);
     }
 
@@ -211,6 +214,12 @@ contract BatchCourt is IBatchCourt, Governed, BatchProofs, ReentrancyGuardTransi
         return ($.responseWindow, $.demandPeriod, $.demandBond);
     }
 
+    /// @inheritdoc ICourt
+    /// @dev The response window, and as long again for somebody to call {expire}.
+    function longestHold() external view returns (uint64) {
+        return 2 * _storage().responseWindow;
+    }
+
     /// @inheritdoc IBatchCourt
     function jobRegistry() external view returns (address) {
         return address(_storage().jobs);
@@ -256,10 +265,14 @@ contract BatchCourt is IBatchCourt, Governed, BatchProofs, ReentrancyGuardTransi
         if (entry.status != Status.Open) revert BatchCourt_NotOpen(router, batch, position, epoch);
         entry.status = status;
         (bond, challenger) = (entry.bond, entry.challenger);
-        if (entry.holding && --$.holds[router][_id(batch, 0, epoch)] == 0 && status == Status.Answered) {
-            $.jobs.release(router, batch);
-        }
+        if (entry.holding) --$.holds[router][_id(batch, 0, epoch)];
         emit DemandClosed(router, batch, position, epoch, status);
+    }
+
+    /// @dev Ends the court's hold if no open demand needs it; nothing if the batch is void.
+    function _letGo(address router, uint64 batch, uint16 epoch) private {
+        Storage storage $ = _storage();
+        if ($.holds[router][_id(batch, 0, epoch)] == 0) $.jobs.release(router, batch, epoch);
     }
 
     function _pay(address recipient, uint256 amount) private {

@@ -8,6 +8,7 @@ import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import { Governed } from "../Governed.sol";
 import { IClaimDesk } from "../interfaces/IClaimDesk.sol";
+import { IDisputeManager } from "../interfaces/IDisputeManager.sol";
 import { IJobRegistry } from "../interfaces/IJobRegistry.sol";
 import { IPaymentVault } from "../interfaces/IPaymentVault.sol";
 import { IStakeRegistry } from "../interfaces/IStakeRegistry.sol";
@@ -45,6 +46,7 @@ contract ClaimDesk is IClaimDesk, Governed, ReentrancyGuardTransient {
         mapping(bytes32 ticket => Claim) omissions;
         mapping(bytes32 ticket => Claim) silences;
         mapping(address operator => uint256) offences;
+        IDisputeManager disputes;
     }
 
     // keccak256(abi.encode(uint256(keccak256("infera.storage.ClaimDesk")) - 1)) & ~bytes32(uint256(0xff))
@@ -86,6 +88,7 @@ contract ClaimDesk is IClaimDesk, Governed, ReentrancyGuardTransient {
         // INVARIANT: what came too late need not be paid.
         if (receipt.completedAt > ticket.deadline) revert ClaimDesk_DeliveredLate(receipt.completedAt, ticket.deadline);
         _requireSeason(ticket.deadline);
+        _requireUnrefuted(digest);
         uint64 net = _net(receipt.cost);
         // INVARIANT: nobody is held to account over nothing.
         if (net == 0) revert ClaimDesk_NothingDue(digest);
@@ -117,6 +120,7 @@ contract ClaimDesk is IClaimDesk, Governed, ReentrancyGuardTransient {
         Storage storage $ = _storage();
         Claim storage entry = $.omissions[ticket];
         _close(entry, ticket, Status.Conceded);
+        _requireUnrefuted(ticket);
         // INVARIANT: only the router spends its bond without being made to.
         if (msg.sender != entry.router && $.stakes.operatorOf(msg.sender) != entry.router) {
             revert ClaimDesk_NotRouter(msg.sender, entry.router);
@@ -134,10 +138,21 @@ contract ClaimDesk is IClaimDesk, Governed, ReentrancyGuardTransient {
         Claim storage entry = $.omissions[ticket];
         _close(entry, ticket, Status.Expired);
         _requireOver(entry);
+        _requireUnrefuted(ticket);
         paid = $.vault.payFromBond(entry.router, entry.provider, entry.net);
         uint256 slashed = _slash(entry.router, Role.Router, entry.provider, entry.claimant, "omission");
         emit OmissionExpired(ticket, paid, slashed);
         _pay(entry.claimant, entry.bond);
+    }
+
+    /// @inheritdoc IClaimDesk
+    function dismiss(bytes32 ticket) external nonReentrant {
+        Claim storage entry = _storage().omissions[ticket];
+        _close(entry, ticket, Status.Refuted);
+        // INVARIANT: a claim is dropped only when nothing is owed for the job.
+        if (!_isRefuted(ticket)) revert ClaimDesk_NotRefuted(ticket);
+        emit Dismissed(ticket);
+        _pay(entry.router, entry.bond);
     }
 
     // Silences
@@ -196,7 +211,18 @@ contract ClaimDesk is IClaimDesk, Governed, ReentrancyGuardTransient {
         _setParameters(inclusionPeriod, responseWindow, claimPeriod, claimBond);
     }
 
+    /// @inheritdoc IClaimDesk
+    function setDisputeManager(address manager) external onlyOwner {
+        _storage().disputes = IDisputeManager(manager);
+        emit DisputeManagerChanged(manager);
+    }
+
     // Views
+
+    /// @inheritdoc IClaimDesk
+    function disputeManager() external view returns (address) {
+        return address(_storage().disputes);
+    }
 
     /// @inheritdoc IClaimDesk
     function omissionOf(bytes32 ticket) external view returns (Claim memory) {
@@ -276,6 +302,16 @@ contract ClaimDesk is IClaimDesk, Governed, ReentrancyGuardTransient {
     function _isSigned(address operator, bytes32 digest, bytes calldata signature, uint64 when) private view returns (bool) {
         (address signer, ECDSA.RecoverError err,) = ECDSA.tryRecoverCalldata(digest, signature);
         return err == ECDSA.RecoverError.NoError && _storage().stakes.isSigner(operator, signer, when);
+    }
+
+    function _isRefuted(bytes32 ticket) private view returns (bool) {
+        IDisputeManager disputes = _storage().disputes;
+        return address(disputes) != address(0) && disputes.isRefuted(ticket);
+    }
+
+    function _requireUnrefuted(bytes32 ticket) private view {
+        // INVARIANT: no router pays for a job that was proved wrong.
+        if (_isRefuted(ticket)) revert ClaimDesk_Refuted(ticket);
     }
 
     function _requireSeason(uint64 deadline) private view {

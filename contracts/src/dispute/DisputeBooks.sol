@@ -2,13 +2,14 @@
 pragma solidity 0.8.37;
 
 import { Governed } from "../Governed.sol";
+import { ICourt } from "../interfaces/ICourt.sol";
 import { IDisputeManager } from "../interfaces/IDisputeManager.sol";
 import { IJobRegistry } from "../interfaces/IJobRegistry.sol";
 import { IStakeRegistry } from "../interfaces/IStakeRegistry.sol";
 
 /// @title DisputeBooks
 /// @notice What {DisputeManager} keeps, what of it anyone can read, and what the governor sets.
-abstract contract DisputeBooks is IDisputeManager, Governed {
+abstract contract DisputeBooks is IDisputeManager, ICourt, Governed {
     /// @custom:storage-location erc7201:infera.storage.DisputeManager
     struct Storage {
         IJobRegistry jobs;
@@ -16,7 +17,8 @@ abstract contract DisputeBooks is IDisputeManager, Governed {
         Parameters parameters;
         mapping(bytes32 id => Dispute) disputes;
         mapping(bytes32 batch => uint256) running;
-        mapping(bytes32 receipt => bool) refuted;
+        /// By digest of the receipt, and of its ticket.
+        mapping(bytes32 digest => bool) refuted;
         mapping(address router => mapping(uint64 batch => mapping(bytes32 leaf => bool))) overturned;
         mapping(address provider => uint256) offences;
         mapping(bytes32 modelId => address) verifiers;
@@ -79,8 +81,8 @@ abstract contract DisputeBooks is IDisputeManager, Governed {
     }
 
     /// @inheritdoc IDisputeManager
-    function isRefuted(bytes32 receipt) external view returns (bool) {
-        return _storage().refuted[receipt];
+    function isRefuted(bytes32 digest) external view returns (bool) {
+        return _storage().refuted[digest];
     }
 
     /// @inheritdoc IDisputeManager
@@ -106,6 +108,12 @@ abstract contract DisputeBooks is IDisputeManager, Governed {
     /// @inheritdoc IDisputeManager
     function jobRegistry() external view returns (address) {
         return address(_storage().jobs);
+    }
+
+    /// @inheritdoc ICourt
+    /// @dev Both clocks, and as long as one of them for somebody to call {timeout}.
+    function longestHold() external view returns (uint64) {
+        return 3 * uint64(_storage().parameters.clock);
     }
 
     // Internals

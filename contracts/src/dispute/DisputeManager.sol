@@ -51,7 +51,7 @@ contract DisputeManager is DisputeBooks, BatchProofs, ReentrancyGuardTransient {
         (it.receipt, it.modelId, it.node) = (job.leaf.receipt, ticket.modelId, receipt.evidence);
         (it.input, it.output) = (Traces.input(ticket, receipt), Traces.output(receipt));
         it.verifier = _storage().verifiers[ticket.modelId];
-        it.leaf = Merkle.leafHash(abi.encode(job.leaf));
+        (it.leaf, it.ticket) = (Merkle.leafHash(abi.encode(job.leaf)), job.leaf.ticket);
         emit DisputeOpened(id, it.provider, it.challenger, router, it.batch, it.epoch, job.position, claim);
         IERC20(_storage().stakes.infr()).safeTransferFrom(msg.sender, address(this), it.bond);
     }
@@ -263,7 +263,7 @@ contract DisputeManager is DisputeBooks, BatchProofs, ReentrancyGuardTransient {
     function _overturn(bytes32 id, Dispute storage it) private {
         Storage storage $ = _storage();
         it.stage = Stage.Overturned;
-        $.refuted[it.receipt] = true;
+        ($.refuted[it.receipt], $.refuted[it.ticket]) = (true, true);
         $.overturned[it.router][it.batch][it.leaf] = true;
         if (_stands(it) && !$.jobs.isFinal(it.router, it.batch)) $.jobs.rollback(it.router, it.batch);
         _letGo(it);
@@ -275,11 +275,11 @@ contract DisputeManager is DisputeBooks, BatchProofs, ReentrancyGuardTransient {
         _pay(it.challenger, it.bond);
     }
 
-    /// @dev One dispute less over the batch, which goes on if it was the last and the batch is not void.
+    /// @dev One dispute less over the batch, which no longer waits for the manager if it was the last.
     function _letGo(Dispute storage it) private {
         Storage storage $ = _storage();
         uint256 left = --$.running[_batchId(it.router, it.batch, it.epoch)];
-        if (left == 0 && _stands(it)) $.jobs.release(it.router, it.batch);
+        if (left == 0) $.jobs.release(it.router, it.batch, it.epoch);
     }
 
     /// @dev Whether the disputed batch has not been voided.

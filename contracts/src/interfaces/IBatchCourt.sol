@@ -108,7 +108,7 @@ interface IBatchCourt {
     /// @notice Names a contract whose findings the court acts on, or dismisses it.
     function setExaminer(address examiner, bool allowed) external;
 
-    /// @notice For demands made from now on.
+    /// @notice For demands made from now on. The registry waits as long as the window was when it named the court: have it named again.
     function setParameters(uint64 responseWindow, uint64 demandPeriod, uint256 demandBond) external;
 
     // Views

@@ -22,7 +22,8 @@ interface IClaimDesk {
         Open,
         Answered,
         Conceded,
-        Expired
+        Expired,
+        Refuted
     }
 
     struct Claim {
@@ -48,6 +49,9 @@ interface IClaimDesk {
     /// @notice The provider's answer: what it says it delivered and why it stopped.
     event Delivered(bytes32 indexed ticket, bytes32 receipt, uint64 cost, uint8 finishReason);
     event SilenceExpired(bytes32 indexed ticket, uint256 slashed);
+    /// @notice The job was proved wrong in a dispute; nothing is owed for it.
+    event Dismissed(bytes32 indexed ticket);
+    event DisputeManagerChanged(address indexed manager);
     event ParametersChanged(uint64 inclusionPeriod, uint64 responseWindow, uint64 claimPeriod, uint256 claimBond);
 
     error ClaimDesk_ZeroAddress();
@@ -62,6 +66,8 @@ interface IClaimDesk {
     error ClaimDesk_NotRouter(address caller, address router);
     error ClaimDesk_BondTooSmall(uint256 paid, uint256 due);
     error ClaimDesk_StillTime(uint64 dueAt);
+    error ClaimDesk_Refuted(bytes32 ticket);
+    error ClaimDesk_NotRefuted(bytes32 ticket);
     error ClaimDesk_OutOfBounds(uint256 value, uint256 lowest, uint256 highest);
 
     /// @notice Claims that the router left this job out. Takes the claim bond from the caller, who need not be the provider.
@@ -84,6 +90,10 @@ interface IClaimDesk {
     /// @notice Closes a claim that was not answered in time: pays the provider from the bond as far as it reaches, and slashes the router.
     function expireOmission(bytes32 ticket) external returns (uint256 paid);
 
+    /// @notice Closes a claim over a job of which a receipt was refuted in a dispute ({IDisputeManager.isRefuted}): the bond is the router's.
+    /// Such a claim cannot be made, conceded or expired either. Anyone may call it.
+    function dismiss(bytes32 ticket) external;
+
     /// @notice Claims that the provider never answered this ticket. Takes the claim bond from the caller.
     function claimSilence(JobTicket calldata ticket, bytes calldata ticketSignature) external returns (uint64 dueAt);
 
@@ -95,6 +105,11 @@ interface IClaimDesk {
 
     /// @notice For claims made from now on.
     function setParameters(uint64 inclusionPeriod, uint64 responseWindow, uint64 claimPeriod, uint256 claimBond) external;
+
+    /// @notice Names who says which jobs were proved wrong; nobody if zero.
+    function setDisputeManager(address manager) external;
+
+    function disputeManager() external view returns (address);
 
     function omissionOf(bytes32 ticket) external view returns (Claim memory);
 

@@ -80,6 +80,7 @@ interface IDisputeManager {
         bytes32 root;
         /// What is disputed: the receipt's evidence, then a node of the provider's tree.
         bytes32 node;
+        bytes32 ticket;
     }
 
     event DisputeOpened(
@@ -171,7 +172,8 @@ interface IDisputeManager {
     /// @notice Names who does the model's steps again; nobody if zero. Disputes that run keep theirs.
     function setVerifier(bytes32 modelId, address verifier) external;
 
-    /// @notice For disputes opened from now on; what a lost dispute costs changes at once.
+    /// @notice For disputes opened from now on; what a lost dispute costs changes at once. The registry waits as long as the clock was when
+    /// it named the manager: have it named again.
     function setParameters(Parameters calldata parameters_) external;
 
     function disputeId(address router, uint64 batch, uint16 epoch, uint32 position, address challenger)
@@ -187,8 +189,9 @@ interface IDisputeManager {
     /// @notice Whether the leaf of that hash, when it stood in the router's batch of that index, was lost in a dispute.
     function overturned(address router, uint64 batch, bytes32 leaf) external view returns (bool);
 
-    /// @notice Whether the receipt of that digest was lost in a dispute, in whatever batch.
-    function isRefuted(bytes32 receipt) external view returns (bool);
+    /// @notice Whether the receipt of that digest, or a receipt of the ticket of that digest, was lost in a dispute, in whatever batch. By
+    /// the ticket, since a provider can sign as many receipts of it as it likes.
+    function isRefuted(bytes32 digest) external view returns (bool);
 
     /// @notice How many disputes over the batch run.
     function runningOn(address router, uint64 batch, uint16 epoch) external view returns (uint256);

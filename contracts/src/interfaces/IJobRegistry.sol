@@ -8,9 +8,12 @@ import { Batch, BatchHeader, JobLeaf, JobReceipt, JobTicket, KeyGrant, ProviderO
 /// debited and credited. `BatchCommitted` is the public usage log. A batch is final once its challenge window is over; windows
 /// never end out of order, so the newest final batch covers all before it. Any single job can be proved against its batch.
 ///
-/// Until a batch is final, a *court* can stop it. `hold` keeps the batch and all after it from becoming final until `release`.
+/// Until a batch is final, a *court* can stop it. `hold` keeps the batch and all after it from becoming final until `release`. Holds
+/// belong to the court that placed them: a batch waits for every court that holds it, and none ends another's hold. A hold lapses by itself when
+/// the longest hold that any court declared when the batch was committed has passed since the end of its window: every batch is final, or void, within
+/// `finalityBound` of its commit.
 /// `rollback` voids the batch and all after it: they cease to exist, the router goes on from the last sound one, and the
-/// indices are committed anew. Every rollback starts an *epoch* of the router; index and epoch together name one batch for ever.
+/// indices are committed anew; what anyone held among them is void too. Every rollback starts an *epoch* of the router; index and epoch together name one batch for ever.
 /// What is final is never touched.
 ///
 /// The registry is also the `verifyingContract` of the INFERA/1 EIP-712 domain, and computes every message's digest.
@@ -19,9 +22,9 @@ interface IJobRegistry {
     event BatchCommitted(address indexed router, uint64 indexed index, BatchHeader header, uint64 finalAt);
     event ChallengeWindowChanged(uint64 window);
     event CourtChanged(address indexed court, bool allowed);
-    /// @notice The batch, and every later one, does not become final before it is released.
-    event BatchHeld(address indexed router, uint64 indexed index);
-    event BatchReleased(address indexed router, uint64 indexed index);
+    /// @notice The batch, and every later one, does not become final before this court releases it, or its patience is over.
+    event BatchHeld(address indexed router, uint64 indexed index, address indexed court);
+    event BatchReleased(address indexed router, uint64 indexed index, address indexed court);
     /// @notice `count` batches from `index` on are void. The router's next batch has this index, in the new epoch.
     event BatchesVoided(address indexed router, uint64 indexed index, uint64 count, uint16 epoch);
 
@@ -37,6 +40,8 @@ interface IJobRegistry {
     error JobRegistry_WindowOutOfBounds(uint64 window, uint64 lowest, uint64 highest);
     error JobRegistry_ZeroAddress();
     error JobRegistry_NotCourt(address caller);
+    error JobRegistry_HoldOutOfBounds(address court, uint64 longest, uint64 highest);
+    error JobRegistry_StakeUnaware(address stakeRegistry);
     error JobRegistry_AlreadyFinal(address router, uint64 index);
 
     /// @notice Commits the router's next batch. Sent by the router's hot key or its cold address.
@@ -44,22 +49,33 @@ interface IJobRegistry {
 
     function setChallengeWindow(uint64 window) external;
 
-    /// @notice Names a contract that judges batches, or dismisses it. What a dismissed court holds stays held until another releases it.
+    /// @notice Names a contract that judges batches, or dismisses it. A court says how long it holds ({ICourt}); name it again after its
+    /// parameters changed. What a dismissed court holds stays held until it releases it, or until the hold lapses.
+    /// @dev Batches keep the longest hold under which they were committed. Needs a stake registry that knows this registry.
     function setCourt(address court, bool allowed) external;
 
     /// @notice Keeps the batch and all after it from becoming final. Only a batch whose own window is running can be held, so
-    /// nothing that is final ever ceases to be, and no batch is held twice in a row.
+    /// nothing that is final ever ceases to be. A court holds a batch once, however often it says so.
     /// @return held False if the window is over; nothing was done then.
     function hold(address router, uint64 index) external returns (bool held);
 
-    /// @notice Ends a hold. Batches whose windows are over by then become final at once, unless one before them is held.
-    function release(address router, uint64 index) external;
+    /// @notice Ends the caller's hold of the batch of that index and epoch; does nothing if there is none, or the batch is void. Batches
+    /// whose windows are over by then become final at once, unless they or one before them is held, by whomever.
+    function release(address router, uint64 index, uint16 epoch) external;
+
+    /// @notice Frees the router's later batches of holds that have lapsed. Anyone may call it; a lapsed batch itself is final without it.
+    function lapse(address router) external;
 
     /// @notice Voids the batch and all after it. Reverts if the batch is final.
     /// @return epoch The epoch in which the router goes on.
     function rollback(address router, uint64 index) external returns (uint16 epoch);
 
     function isCourt(address account) external view returns (bool);
+
+    function courts() external view returns (address[] memory);
+
+    /// @notice Whether this court placed a hold on the batch and has not released it. Reverts if there is no such batch.
+    function isHeldBy(address court, address router, uint64 index) external view returns (bool);
 
     /// @notice How often the router had been rolled back when the batch was committed. Reverts if there is no such batch.
     function epochOf(address router, uint64 index) external view returns (uint16);
@@ -70,10 +86,10 @@ interface IJobRegistry {
     /// @notice A committed batch. Reverts if there is none.
     function batch(address router, uint64 index) external view returns (Batch memory);
 
-    /// @notice When the batch becomes, or became, final; the largest number while it is held.
+    /// @notice When the batch becomes, or became, final: the end of its window; while it is held, when holds of it lapse.
     function finality(address router, uint64 index) external view returns (uint64 finalAt);
 
-    /// @notice Whether the batch exists, its challenge window is over and nothing holds it.
+    /// @notice Whether the batch exists, its challenge window is over and nothing holds it any more.
     function isFinal(address router, uint64 index) external view returns (bool);
 
     /// @notice The router's newest final batch, if any.
@@ -121,6 +137,13 @@ interface IJobRegistry {
     function domainSeparator() external view returns (bytes32);
 
     function challengeWindow() external view returns (uint64);
+
+    /// @notice The longest that a court may hold a batch beyond its window; zero without courts.
+    function longestHold() external view returns (uint64);
+
+    /// @notice Within what time of its commit any batch is final or void: challenge window and longest hold. What they were before still
+    /// counts for as long as a batch from that time can be open. What leaves the vault or the stake registry takes longer.
+    function finalityBound() external view returns (uint64);
 
     function stakeRegistry() external view returns (address);
 }

@@ -95,7 +95,8 @@ interface IPaymentVault {
     /// @notice Moves free balance into the lockup for `router`.
     function lock(address router, uint256 amount) external;
 
-    /// @notice Starts to thaw part of a lockup. Thawing more restarts the clock of what is already thawing.
+    /// @notice Starts to thaw part of a lockup, for the thaw period or, if that is longer, for as long as a batch of now can be open
+    /// ({IJobRegistry.finalityBound}). Thawing more restarts the clock of what is already thawing.
     function unlock(address router, uint256 amount) external returns (uint64 thawedAt);
 
     /// @notice Moves the thawed part of a lockup back to the free balance.
@@ -143,7 +144,7 @@ interface IPaymentVault {
     /// @notice Adds `amount` of the caller's USDC to the bond of `router`.
     function depositBond(address router, uint256 amount) external;
 
-    /// @notice Starts to thaw part of the caller's bond.
+    /// @notice Starts to thaw part of the caller's bond, for as long as a lockup takes.
     function thawBond(uint256 amount) external returns (uint64 thawedAt);
 
     /// @notice Pays out the thawed part of the caller's bond.

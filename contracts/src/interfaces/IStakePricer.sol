@@ -5,7 +5,7 @@ import { Role } from "../libraries/Types.sol";
 
 /// What a claim to serve a model asks for. The model registry is one.
 interface IClaimPricer {
-    /// @notice The INFR that claiming `tokensPerSecond` of the model asks for at the present minimum of providers.
+    /// @notice The INFR that claiming `tokensPerSecond` of the model adds to the present minimum of providers.
     function stakeFor(bytes32 modelId, uint32 tokensPerSecond) external view returns (uint256);
 }
 
@@ -14,8 +14,8 @@ interface IClaimPricer {
 /// of two at most each time, and the minimum stays within the bounds of {StakeRegistry}. A price that is old, not positive or from the
 /// future is refused, and until there is a good one the rate stays as it is.
 ///
-/// A provider declares how fast it serves which model, and its minimum is what these claims ask for if that is more. Claims are kept as a
-/// multiple of the minimum, so they follow the price with it.
+/// A provider declares how fast it serves which model, and what these claims ask for is added to its minimum: whoever claims more always
+/// needs more. Claims are kept as a multiple of the minimum, so they follow the price with it.
 ///
 /// When the rate or a model's coefficient rises, who was in has a week to add stake before it counts as inactive; who
 /// comes in, or claims more, has to meet the new minimum at once.
@@ -59,7 +59,7 @@ interface IStakePricer {
     /// @notice Names what claims are measured by; zero measures none.
     function setClaimPricer(address pricer) external;
 
-    /// @notice The active stake the operator needs now to come in or to claim more. Those already in may have a week left.
+    /// @notice The active stake the operator needs now to come in or to claim more: its role's minimum and what its claims add. Those already in may have a week left.
     function requiredStake(address operator, Role role) external view returns (uint256);
 
     /// @notice Wei of INFR per micro-USDC, what it was before the last change, and when that was.

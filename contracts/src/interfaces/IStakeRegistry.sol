@@ -30,6 +30,7 @@ interface IStakeRegistry {
     event ProfileChanged(address indexed operator, string endpoint, string metadata);
     event MinimumStakeChanged(Role indexed role, uint256 minimum);
     event UnbondingPeriodChanged(uint64 period);
+    event JobRegistryChanged(address indexed jobRegistry);
     event SlasherChanged(address indexed slasher, bool allowed);
 
     error StakeRegistry_UnknownRole();
@@ -44,6 +45,7 @@ interface IStakeRegistry {
     error StakeRegistry_MinimumOutOfBounds(uint256 minimum, uint256 lowest, uint256 highest);
     error StakeRegistry_PeriodOutOfBounds(uint64 period, uint64 lowest, uint64 highest);
     error StakeRegistry_ZeroAddress();
+    error StakeRegistry_ForeignJobRegistry(address jobRegistry);
 
     /// @notice Stakes `amount` for `role` and registers `hotKey`.
     /// @param hotKey The key that signs the operator's messages; zero keeps the present one. A different key rotates it.
@@ -59,7 +61,8 @@ interface IStakeRegistry {
     /// @notice Where the operator is reached (a router's network URL) and where its description stands.
     function setProfile(string calldata endpoint, string calldata metadata) external;
 
-    /// @notice Starts to unbond. A further unbonding of the same role restarts the clock of what is already unbonding.
+    /// @notice Starts to unbond, for the unbonding period or, if that is longer, for as long as a batch of now can be open
+    /// ({IJobRegistry.finalityBound}). A further unbonding of the same role restarts the clock of what is already unbonding.
     function unbond(Role role, uint256 amount) external returns (uint64 thawedAt);
 
     /// @notice Pays out what has finished unbonding.
@@ -83,6 +86,9 @@ interface IStakeRegistry {
     function setMinimumStake(Role role, uint256 minimum) external;
 
     function setUnbondingPeriod(uint64 period) external;
+
+    /// @notice Names the log of the batches that stake answers for. Without it no court can be named there.
+    function setJobRegistry(address jobRegistry_) external;
 
     function setSlasher(address slasher, bool allowed) external;
 
@@ -109,6 +115,9 @@ interface IStakeRegistry {
     function minimumStake(Role role) external view returns (uint256);
 
     function unbondingPeriod() external view returns (uint64);
+
+    /// @notice Zero while it has not been named.
+    function jobRegistry() external view returns (address);
 
     /// @notice How many operators ever staked for `role`.
     function operatorCount(Role role) external view returns (uint256);

@@ -165,8 +165,8 @@ abstract contract StakeRules is IStakePricer, ISlashTable, Governed {
     }
 
     function _scaled(uint256 minimum, Role role, uint256 demand) private pure returns (uint256) {
-        if (role != Role.Provider || demand <= ClaimsLib.PPM) return minimum;
-        return Math.min(HIGHEST_MINIMUM, minimum * demand / ClaimsLib.PPM);
+        if (role != Role.Provider) return minimum;
+        return Math.min(HIGHEST_MINIMUM, minimum + minimum * demand / ClaimsLib.PPM);
     }
 
     function _rules() private pure returns (RulesStorage storage $) {

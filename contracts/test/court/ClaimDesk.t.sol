@@ -5,6 +5,7 @@ import { ClaimDesk as ClaimDeskImplementation } from "../../src/court/ClaimDesk.
 import { LeafProof } from "../../src/court/Faults.sol";
 import { IClaimDesk } from "../../src/interfaces/IClaimDesk.sol";
 import { JobReceipt, JobTicket, Role } from "../../src/libraries/Types.sol";
+import { Judge } from "../utils/Judge.sol";
 import { DeskFixture } from "./DeskFixture.sol";
 
 contract ClaimDesk_Initialize_Test is DeskFixture {
@@ -183,14 +184,15 @@ contract ClaimDesk_ShowIncluded_Test is DeskFixture {
         Book memory book = build(none, 5);
         commitBook(book);
         desk.showIncluded(ticket, leafOf(book, 0, 1));
+        address judge = address(new Judge(1 hours));
         vm.prank(governor);
-        jobs.setCourt(slasher, true);
-        vm.prank(slasher);
+        jobs.setCourt(judge, true);
+        vm.prank(judge);
         jobs.rollback(router, 0);
         claim(2);
         commitBook(book);
         desk.showIncluded(ticket, leafOf(book, 0, 1));
-        vm.prank(slasher);
+        vm.prank(judge);
         jobs.rollback(router, 0);
         commitBook(book);
         claim(2);
@@ -264,7 +266,7 @@ contract ClaimDesk_ExpireOmission_Test is DeskFixture {
         bytes32 ticket = claim(1);
         vm.prank(router);
         vault.thawBond(1_000_000);
-        vm.warp(DUE + 2 hours);
+        vm.warp(DUE + 3 hours);
         vm.prank(router);
         vault.withdrawBond();
         assertEq(desk.expireOmission(ticket), 0, "nothing");

@@ -4,9 +4,12 @@ pragma solidity 0.8.37;
 import { IJobRegistry } from "../../src/interfaces/IJobRegistry.sol";
 import { Batch, BatchHeader, CreditLeaf } from "../../src/libraries/Types.sol";
 import { Fixture } from "../utils/Fixture.sol";
+import { Judge } from "../utils/Judge.sol";
 
 abstract contract RegistryCourtFixture is Fixture {
-    address internal court = actor("court");
+    uint64 internal constant LONGEST = 30 minutes;
+
+    address internal court = address(new Judge(LONGEST));
 
     function setUp() public virtual override {
         super.setUp();
@@ -28,8 +31,9 @@ abstract contract RegistryCourtFixture is Fixture {
     }
 
     function release(uint64 index) internal {
+        uint16 epoch = jobs.epochOf(router, index);
         vm.prank(court);
-        jobs.release(router, index);
+        jobs.release(router, index, epoch);
     }
 
     function rollback(uint64 index) internal returns (uint16) {
@@ -67,17 +71,18 @@ contract JobRegistry_Hold_Test is RegistryCourtFixture {
         commitTiers(OPTIMISTIC, 300);
         vm.prank(court);
         expectEvent(address(jobs));
-        emit IJobRegistry.BatchHeld(router, 1);
+        emit IJobRegistry.BatchHeld(router, 1, court);
         assertTrue(jobs.hold(router, 1), "held");
-        vm.warp(START + 365 days);
+        vm.warp(START + WINDOW + LONGEST - 1);
         assertTrue(jobs.isFinal(router, 0), "the one before is not");
         assertFalse(jobs.isFinal(router, 1), "it is");
         assertFalse(jobs.isFinal(router, 2), "and the later one");
         assertEq(jobs.finality(router, 0), START + WINDOW, "its time");
-        assertEq(jobs.finality(router, 2), type(uint64).max, "no time known");
+        assertEq(jobs.finality(router, 2), START + WINDOW + LONGEST, "at the latest");
         (bool exists, uint64 newest) = jobs.newestFinal(router);
         assertTrue(exists && newest == 0, "the newest final one");
-        bytes memory reason = abi.encodeWithSelector(IJobRegistry.JobRegistry_NotFinal.selector, router, 1, type(uint64).max);
+        bytes memory reason =
+            abi.encodeWithSelector(IJobRegistry.JobRegistry_NotFinal.selector, router, 1, START + WINDOW + LONGEST);
         expectRevert(reason);
         jobs.finalDebits(router, 1);
         expectRevert(reason);
@@ -136,8 +141,8 @@ contract JobRegistry_Release_Test is RegistryCourtFixture {
         vm.warp(START + WINDOW);
         vm.prank(court);
         expectEvent(address(jobs));
-        emit IJobRegistry.BatchReleased(router, 1);
-        jobs.release(router, 1);
+        emit IJobRegistry.BatchReleased(router, 1, court);
+        jobs.release(router, 1, 0);
         assertTrue(jobs.isFinal(router, 2), "up to the next that is held");
         assertFalse(jobs.isFinal(router, 3), "not further");
         release(1);
@@ -158,12 +163,24 @@ contract JobRegistry_Release_Test is RegistryCourtFixture {
         assertTrue(jobs.isFinal(router, 1), "free");
     }
 
-    function test_release_byAnother_reverts() external {
+    function test_release_byAnother_doesNothing() external {
         commitTiers(OPTIMISTIC, 100);
         hold(0);
         vm.prank(router);
-        expectNotCourt(router);
-        jobs.release(router, 0);
+        jobs.release(router, 0, 0);
+        vm.warp(START + WINDOW);
+        assertFalse(jobs.isFinal(router, 0), "held by the court");
+    }
+
+    function test_release_byADismissedCourt_endsItsHold() external {
+        commitTiers(OPTIMISTIC, 100);
+        hold(0);
+        vm.prank(governor);
+        jobs.setCourt(court, false);
+        vm.warp(START + WINDOW);
+        assertFalse(jobs.isFinal(router, 0), "held until");
+        release(0);
+        assertTrue(jobs.isFinal(router, 0), "it lets go");
     }
 }
 

@@ -8,6 +8,9 @@ import { Trees } from "../utils/Trees.sol";
 import { DisputeFixture } from "./DisputeFixture.sol";
 
 contract DisputeManager_Games_Test is DisputeFixture {
+    /// The test is a court itself.
+    uint64 public constant longestHold = 1 hours;
+
     /// Whatever the length of the trace and the number of nodes a move shows, whoever computed rightly wins.
     function testFuzz_games_honestChallenger_winsAtTheSlip(uint256 seed) external {
         for (uint8 depth = 1; depth <= 5; ++depth) {

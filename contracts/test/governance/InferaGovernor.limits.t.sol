@@ -60,6 +60,8 @@ contract InferaGovernor_Supply_Test is Limits {
 
 /// A judge that slashes whom it was built to slash.
 contract Hangman {
+    uint64 public constant longestHold = 1 hours;
+
     function strike(StakeRegistry stakes, address operator) external returns (uint256) {
         return stakes.slash(operator, Role.Router, 10_000, address(0), address(0), "because");
     }

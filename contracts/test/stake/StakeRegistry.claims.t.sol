@@ -11,15 +11,16 @@ contract StakeRegistry_Declare_Test is StakeFixture {
         stakes.declare(modelId, speed);
     }
 
-    function test_declare_withinTheMinimum_asksForNothing() external {
+    function test_declare_first_addsToTheMinimum() external {
         measured();
+        stakeAs(provider, Role.Provider, MINIMUM, address(0));
         expectEvent(address(stakes));
         emit IStakePricer.Declared(provider, LARGE, 50);
         expectEvent(address(stakes));
         emit IStakePricer.DemandChanged(provider, 1_000_000);
         _declare(LARGE, 50);
         vm.snapshotGasLastCall("stake", "StakeRegistry.declare, a first model");
-        assertEq(stakes.requiredStake(provider, Role.Provider), MINIMUM, "fifty tokens per second are just the minimum");
+        assertEq(stakes.requiredStake(provider, Role.Provider), 2 * MINIMUM, "fifty tokens per second ask for as much again");
         assertEq(stakes.requiredStake(provider, Role.Validator), MINIMUM, "other roles ask for no more");
         (bytes32[] memory models, uint32[] memory speeds, uint256 ppm) = stakes.claimsOf(provider);
         assertEq(models.length, 1, "one");
@@ -30,12 +31,13 @@ contract StakeRegistry_Declare_Test is StakeFixture {
 
     function test_declare_more_needsMoreStake() external {
         measured();
+        stakeAs(provider, Role.Provider, MINIMUM, address(0));
         _declare(SMALL, 1_000);
-        expectRevert(abi.encodeWithSelector(IStakePricer.StakePricer_ClaimNotCovered.selector, MINIMUM, 3 * MINIMUM));
+        expectRevert(abi.encodeWithSelector(IStakePricer.StakePricer_ClaimNotCovered.selector, 2 * MINIMUM, 4 * MINIMUM));
         _declare(LARGE, 100);
         stakeAs(provider, Role.Provider, 2 * MINIMUM, address(0));
         _declare(LARGE, 100);
-        assertEq(stakes.requiredStake(provider, Role.Provider), 3 * MINIMUM, "both");
+        assertEq(stakes.requiredStake(provider, Role.Provider), 4 * MINIMUM, "the minimum and both");
         vm.prank(provider);
         stakes.unbond(Role.Provider, 1);
         assertFalse(active(), "no longer covered");
@@ -43,12 +45,12 @@ contract StakeRegistry_Declare_Test is StakeFixture {
 
     function test_declare_less_isAlwaysPossible() external {
         measured();
-        stakeAs(provider, Role.Provider, MINIMUM, address(0));
+        stakeAs(provider, Role.Provider, 2 * MINIMUM, address(0));
         _declare(LARGE, 100);
         vm.prank(slasher);
         stakes.slash(provider, Role.Provider, 6_000, address(0), address(0), "fraud");
         _declare(LARGE, 50);
-        assertFalse(active(), "below the minimum");
+        assertFalse(active(), "1,200 of the 2,000 it asks for");
         _declare(LARGE, 0);
         (bytes32[] memory models,, uint256 ppm) = stakes.claimsOf(provider);
         assertEq(models.length, 0, "none");
@@ -91,10 +93,10 @@ contract StakeRegistry_Declare_Test is StakeFixture {
     function test_declare_followsThePrice_succeeds() external {
         measured();
         priced();
-        stakeAs(provider, Role.Provider, MINIMUM, address(0));
+        stakeAs(provider, Role.Provider, 2 * MINIMUM, address(0));
         _declare(LARGE, 100);
         week(0.1e8);
-        assertEq(stakes.requiredStake(provider, Role.Provider), MINIMUM, "half as much INFR");
+        assertEq(stakes.requiredStake(provider, Role.Provider), 3 * MINIMUM / 2, "half as much INFR");
     }
 
     function test_declare_notOperator_reverts() external {
@@ -103,13 +105,13 @@ contract StakeRegistry_Declare_Test is StakeFixture {
         stakes.declare(SMALL, 1);
     }
 
-    function testFuzz_declare_asksForTheGreater(uint16 small, uint16 large) external {
+    function testFuzz_declare_addsUp(uint16 small, uint16 large) external {
         measured();
         stakeAs(provider, Role.Provider, 9_000_000e18, address(0));
         _declare(SMALL, small);
         _declare(LARGE, large);
         uint256 sum = MINIMUM * (uint256(small) * 1_000 + uint256(large) * 20_000) / 1_000_000;
-        assertEq(stakes.requiredStake(provider, Role.Provider), sum > MINIMUM ? sum : MINIMUM, "max(minimum, sum)");
+        assertEq(stakes.requiredStake(provider, Role.Provider), MINIMUM + sum, "the minimum and the sum");
     }
 }
 
@@ -117,6 +119,7 @@ contract StakeRegistry_Remeasure_Test is StakeFixture {
     function setUp() public override {
         super.setUp();
         measured();
+        stakeAs(provider, Role.Provider, MINIMUM, address(0));
         vm.prank(provider);
         stakes.declare(LARGE, 50);
     }
@@ -126,7 +129,7 @@ contract StakeRegistry_Remeasure_Test is StakeFixture {
         assertTrue(active(), "nothing before anybody looks");
         vm.prank(stranger);
         stakes.remeasure(provider);
-        assertEq(stakes.requiredStake(provider, Role.Provider), 2 * MINIMUM, "twice as much");
+        assertEq(stakes.requiredStake(provider, Role.Provider), 3 * MINIMUM, "twice as much for the claim");
         vm.warp(START + 7 days - 1);
         stakes.remeasure(provider);
         assertTrue(active(), "still in");
@@ -154,14 +157,14 @@ contract StakeRegistry_Remeasure_Test is StakeFixture {
         stakes.remeasure(provider);
         vm.warp(START + 30 days);
         assertTrue(active(), "enough again");
-        assertEq(stakes.requiredStake(provider, Role.Provider), MINIMUM, "the minimum");
+        assertEq(stakes.requiredStake(provider, Role.Provider), 3 * MINIMUM / 2, "half as much for the claim");
     }
 }
 
 contract StakeRegistry_SetClaimPricer_Test is StakeFixture {
     function test_setClaimPricer_none_asksForNothing() external {
         measured();
-        stakeAs(provider, Role.Provider, MINIMUM, address(0));
+        stakeAs(provider, Role.Provider, 2 * MINIMUM, address(0));
         vm.prank(provider);
         stakes.declare(LARGE, 100);
         expectEvent(address(stakes));

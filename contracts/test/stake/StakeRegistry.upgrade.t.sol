@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { JobRegistry } from "../../src/JobRegistry.sol";
 import { StakeRegistry } from "../../src/StakeRegistry.sol";
 import { Role } from "../../src/libraries/Types.sol";
 import { StakeFixture } from "./StakeFixture.sol";
@@ -104,6 +105,11 @@ contract StakeRegistry_Upgrade_Test is StakeFixture {
         uint256 hotKey = uint256(_at(_slot(_key(providerHot), base + 3)));
         assertEq(hotKey, uint256(START) << 160 | uint160(provider), "hotKeys[].operator, retiredAt");
         assertEq(uint256(_at(_slot(_key(slasher), base + 4))), 1, "slashers");
+        bytes memory data = abi.encodeCall(JobRegistry.initialize, (governor, address(stakes), WINDOW));
+        address ours = proxy(address(new JobRegistry()), data);
+        vm.prank(governor);
+        stakes.setJobRegistry(ours);
+        assertEq(uint256(_at(base + 5)), uint160(ours), "jobs");
     }
 
     function _at(uint256 slot) private view returns (bytes32) {

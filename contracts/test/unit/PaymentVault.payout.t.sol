@@ -6,6 +6,7 @@ import { IPaymentVault } from "../../src/interfaces/IPaymentVault.sol";
 import { HoldLib } from "../../src/libraries/Hold.sol";
 import { BatchHeader, CreditLeaf } from "../../src/libraries/Types.sol";
 import { Fixture } from "../utils/Fixture.sol";
+import { Judge } from "../utils/Judge.sol";
 import { Trees } from "../utils/Trees.sol";
 
 abstract contract PayoutFixture is Fixture {
@@ -247,6 +248,18 @@ contract PaymentVault_SetThawPeriod_Test is PayoutFixture {
         vm.warp(START + THAW);
         vm.prank(alice);
         assertEq(vault.withdrawThawed(router), 100, "what thaws already keeps its time");
+    }
+
+    function test_setThawPeriod_shorterThanCourtsTake_isLengthened() external {
+        address judge = address(new Judge(THAW));
+        vm.prank(governor);
+        jobs.setCourt(judge, true);
+        lockAs(alice, router, 100);
+        bondAs(router, 100);
+        vm.prank(alice);
+        assertEq(vault.unlock(router, 100), START + WINDOW + THAW + 1, "a lockup");
+        vm.prank(router);
+        assertEq(vault.thawBond(100), START + WINDOW + THAW + 1, "a bond");
     }
 
     function test_setThawPeriod_outOfBounds_reverts() external {

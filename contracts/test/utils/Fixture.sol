@@ -63,8 +63,10 @@ abstract contract Fixture is Test {
             proxy(address(new JobRegistry()), abi.encodeCall(JobRegistry.initialize, (governor, address(stakes), WINDOW)))
         );
         vault = PaymentVault(proxy(address(new PaymentVault()), _vaultData()));
-        vm.prank(governor);
+        vm.startPrank(governor);
         stakes.setSlasher(slasher, true);
+        stakes.setJobRegistry(address(jobs));
+        vm.stopPrank();
 
         stakeAs(router, Role.Router, MINIMUM, routerHot);
         stakeAs(other, Role.Router, MINIMUM, otherHot);

@@ -157,11 +157,11 @@ async def test_claims_raise_the_stake_that_is_required(market: Market) -> None:
     assert await models.claims_count()
     assert await models.stake_for(MODEL, 1_500) == 1_500 * INFR
     assert await chain.required_stake(one.address, role) == 1_000 * INFR
-    await models.declare(one, MODEL, 1_500)
-    assert await models.claims(one.address) == {MODEL: 1_500}
-    assert await chain.required_stake(one.address, role) == 1_500 * INFR
+    await models.declare(one, MODEL, 900)
+    assert await models.claims(one.address) == {MODEL: 900}
+    assert await chain.required_stake(one.address, role) == 1_900 * INFR
     async with refused("StakePricer_ClaimNotCovered"):
-        await models.declare(one, MODEL, 2_001)
+        await models.declare(one, MODEL, 1_001)
     await chain.transact(market.key("deployer"), "StakeRegistry", "setClaimPricer", "0x" + "0" * 40)
     assert not await models.claims_count()
 

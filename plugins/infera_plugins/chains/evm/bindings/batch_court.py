@@ -209,6 +209,10 @@ class BatchCourt(Contract):
         """`jobRegistry()`."""
         return await self._view(Address, "jobRegistry")
 
+    async def longest_hold(self) -> int:
+        """How long after a batch's window the court may need to judge it, at most."""
+        return await self._view(int, "longestHold")
+
     async def offences(self, router: Address) -> int:
         """How often the router was convicted."""
         return await self._view(int, "offences", router)

@@ -18,6 +18,7 @@ class Status(IntEnum):
     Answered = 2
     Conceded = 3
     Expired = 4
+    Refuted = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,22 @@ class Delivered(Event):
     receipt: bytes
     cost: int
     finishReason: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dismissed(Event):
+    """The job was proved wrong in a dispute; nothing is owed for it."""
+
+    EVENT: ClassVar = ("ClaimDesk", "Dismissed")
+    ticket: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeManagerChanged(Event):
+    """`DisputeManagerChanged(manager)`."""
+
+    EVENT: ClassVar = ("ClaimDesk", "DisputeManagerChanged")
+    manager: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +219,16 @@ class ClaimDesk(Contract):
         """The router pays what the job would have earned the provider from its bond, in full."""
         return self._call("concede", ticket)
 
+    def dismiss(self, ticket: bytes) -> Call:
+        """Closes a claim over a job of which a receipt was refuted in a dispute
+        (`IDisputeManager.isRefuted`): the bond is the router's.
+        """
+        return self._call("dismiss", ticket)
+
+    async def dispute_manager(self) -> Address:
+        """`disputeManager()`."""
+        return await self._view(Address, "disputeManager")
+
     def expire_omission(self, ticket: bytes) -> Call:
         """Closes a claim that was not answered in time: pays the provider from the bond as far
         as it reaches, and slashes the router.
@@ -266,6 +293,10 @@ class ClaimDesk(Contract):
     def renounce_ownership(self) -> Call:
         """Leaves the contract without owner."""
         return self._call("renounceOwnership")
+
+    def set_dispute_manager(self, manager: Address) -> Call:
+        """Names who says which jobs were proved wrong; nobody if zero."""
+        return self._call("setDisputeManager", manager)
 
     def set_parameters(
         self, inclusion_period: int, response_window: int, claim_period: int, claim_bond: int

@@ -62,6 +62,7 @@ class Dispute(Struct):
     output: bytes
     root: bytes
     node: bytes
+    ticket: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +251,19 @@ class DisputeManager(Contract):
         """Calldata of `initialize`, which the proxy in front is created with."""
         return cls._encode("initialize", governor, job_registry, parameters)
 
-    async def is_refuted(self, receipt: bytes) -> bool:
-        """Whether the receipt of that digest was lost in a dispute, in whatever batch."""
-        return await self._view(bool, "isRefuted", receipt)
+    async def is_refuted(self, digest: bytes) -> bool:
+        """Whether the receipt of that digest, or a receipt of the ticket of that digest, was
+        lost in a dispute, in whatever batch.
+        """
+        return await self._view(bool, "isRefuted", digest)
 
     async def job_registry(self) -> Address:
         """`jobRegistry()`."""
         return await self._view(Address, "jobRegistry")
+
+    async def longest_hold(self) -> int:
+        """How long after a batch's window the court may need to judge it, at most."""
+        return await self._view(int, "longestHold")
 
     async def offences(self, provider: Address) -> int:
         """How many receipts of the provider were refuted."""

@@ -32,20 +32,24 @@ class BatchCommitted(Event):
 
 @dataclass(frozen=True, slots=True)
 class BatchHeld(Event):
-    """The batch, and every later one, does not become final before it is released."""
+    """The batch, and every later one, does not become final before this court releases it, or
+    its patience is over.
+    """
 
     EVENT: ClassVar = ("JobRegistry", "BatchHeld")
     router: Address
     index: int
+    court: Address
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReleased(Event):
-    """`BatchReleased(router, index)`."""
+    """`BatchReleased(router, index, court)`."""
 
     EVENT: ClassVar = ("JobRegistry", "BatchReleased")
     router: Address
     index: int
+    court: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,10 @@ class JobRegistry(Contract):
         """Creation code with its constructor's arguments."""
         return cls._creation()
 
+    async def longest_hold_constant(self) -> int:
+        """`LONGEST_HOLD()`."""
+        return await self._view(int, "LONGEST_HOLD")
+
     async def longest_window(self) -> int:
         """`LONGEST_WINDOW()`."""
         return await self._view(int, "LONGEST_WINDOW")
@@ -172,6 +180,10 @@ class JobRegistry(Contract):
             int, "cost", tokens_in, tokens_out, price_in, price_out, premium_bps
         )
 
+    async def courts(self) -> tuple[Address, ...]:
+        """`courts()`."""
+        return await self._view(tuple[Address, ...], "courts")
+
     async def domain_separator(self) -> bytes:
         """`domainSeparator()`."""
         return await self._view(bytes, "domainSeparator")
@@ -195,8 +207,16 @@ class JobRegistry(Contract):
         return await self._view(FinalDebitsResult, "finalDebits", router, index)
 
     async def finality(self, router: Address, index: int) -> int:
-        """When the batch becomes, or became, final; the largest number while it is held."""
+        """When the batch becomes, or became, final: the end of its window; while it is held,
+        when holds of it lapse.
+        """
         return await self._view(int, "finality", router, index)
+
+    async def finality_bound(self) -> int:
+        """Within what time of its commit any batch is final or void: challenge window and
+        longest hold.
+        """
+        return await self._view(int, "finalityBound")
 
     async def grant_digest(self, grant: KeyGrant) -> bytes:
         """`grantDigest(grant)`."""
@@ -218,12 +238,24 @@ class JobRegistry(Contract):
         return await self._view(bool, "isCourt", account)
 
     async def is_final(self, router: Address, index: int) -> bool:
-        """Whether the batch exists, its challenge window is over and nothing holds it."""
+        """Whether the batch exists, its challenge window is over and nothing holds it any more."""
         return await self._view(bool, "isFinal", router, index)
+
+    async def is_held_by(self, court: Address, router: Address, index: int) -> bool:
+        """Whether this court placed a hold on the batch and has not released it."""
+        return await self._view(bool, "isHeldBy", court, router, index)
+
+    def lapse(self, router: Address) -> Call:
+        """Frees the router's later batches of holds that have lapsed."""
+        return self._call("lapse", router)
 
     async def leaf_hash(self, leaf: JobLeaf) -> bytes:
         """`leafHash(leaf)`."""
         return await self._view(bytes, "leafHash", leaf)
+
+    async def longest_hold(self) -> int:
+        """The longest that a court may hold a batch beyond its window; zero without courts."""
+        return await self._view(int, "longestHold")
 
     async def newest_final(self, router: Address) -> NewestFinalResult:
         """The router's newest final batch, if any."""
@@ -249,9 +281,11 @@ class JobRegistry(Contract):
         """`receiptDigest(receipt)`."""
         return await self._view(bytes, "receiptDigest", receipt)
 
-    def release(self, router: Address, index: int) -> Call:
-        """Ends a hold."""
-        return self._call("release", router, index)
+    def release(self, router: Address, index: int, epoch: int) -> Call:
+        """Ends the caller's hold of the batch of that index and epoch; does nothing if there is
+        none, or the batch is void.
+        """
+        return self._call("release", router, index, epoch)
 
     def renounce_ownership(self) -> Call:
         """Leaves the contract without owner."""

@@ -535,7 +535,7 @@ class PaymentVault(Contract):
         return self._call("setThawPeriod", period)
 
     def thaw_bond(self, amount: int) -> Call:
-        """Starts to thaw part of the caller's bond."""
+        """Starts to thaw part of the caller's bond, for as long as a lockup takes."""
         return self._call("thawBond", amount)
 
     async def thaw_period(self) -> int:
@@ -547,7 +547,9 @@ class PaymentVault(Contract):
         return self._call("transferOwnership", new_owner)
 
     def unlock(self, router: Address, amount: int) -> Call:
-        """Starts to thaw part of a lockup."""
+        """Starts to thaw part of a lockup, for the thaw period or, if that is longer, for as
+        long as a batch of now can be open (`IJobRegistry.finalityBound`).
+        """
         return self._call("unlock", router, amount)
 
     def upgrade_to_and_call(

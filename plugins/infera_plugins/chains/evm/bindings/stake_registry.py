@@ -66,6 +66,14 @@ class Jailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class JobRegistryChanged(Event):
+    """`JobRegistryChanged(jobRegistry)`."""
+
+    EVENT: ClassVar = ("StakeRegistry", "JobRegistryChanged")
+    jobRegistry: Address
+
+
+@dataclass(frozen=True, slots=True)
 class MinimumStakeChanged(Event):
     """`MinimumStakeChanged(role, minimum)`."""
 
@@ -355,6 +363,10 @@ class StakeRegistry(Contract):
         """`jailedUntil(operator)`."""
         return await self._view(int, "jailedUntil", operator)
 
+    async def job_registry(self) -> Address:
+        """Zero while it has not been named."""
+        return await self._view(Address, "jobRegistry")
+
     async def minimum_stake(self, role: Role) -> int:
         """`minimumStake(role)`."""
         return await self._view(int, "minimumStake", role)
@@ -412,7 +424,9 @@ class StakeRegistry(Contract):
         return self._call("reprice")
 
     async def required_stake(self, operator: Address, role: Role) -> int:
-        """The active stake the operator needs now to come in or to claim more."""
+        """The active stake the operator needs now to come in or to claim more: its role's
+        minimum and what its claims add.
+        """
         return await self._view(int, "requiredStake", operator, role)
 
     def rotate_hot_key(self, hot_key: Address) -> Call:
@@ -426,6 +440,10 @@ class StakeRegistry(Contract):
     def set_feed(self, feed: Address, oldest: int) -> Call:
         """Names the feed, and how old its answer may be."""
         return self._call("setFeed", feed, oldest)
+
+    def set_job_registry(self, job_registry: Address) -> Call:
+        """Names the log of the batches that stake answers for."""
+        return self._call("setJobRegistry", job_registry)
 
     def set_minimum_stake(self, role: Role, minimum: int) -> Call:
         """`setMinimumStake(role, minimum)`."""
@@ -502,7 +520,9 @@ class StakeRegistry(Contract):
         return self._call("transferOwnership", new_owner)
 
     def unbond(self, role: Role, amount: int) -> Call:
-        """Starts to unbond."""
+        """Starts to unbond, for the unbonding period or, if that is longer, for as long as a
+        batch of now can be open (`IJobRegistry.finalityBound`).
+        """
         return self._call("unbond", role, amount)
 
     async def unbonding_period(self) -> int:
