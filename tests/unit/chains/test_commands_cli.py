@@ -13,7 +13,7 @@ import pytest
 from infera.cli import main
 from infera.keys import KeyStore
 from infera_plugins.chains.evm import commands_desk
-from infera_plugins.chains.evm.deploy import FAUCET
+from infera_plugins.chains.evm.faucet import FAUCET
 from infera_plugins.chains.evm.embedded import EmbeddedNode
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def test_json_asks_nothing(shell: Shell) -> None:
     assert "--yes or --dry-run" in said
     plan = shell.json("contracts", "deploy", "--key", "deployer", "--dry-run")
     assert plan["dry_run"]
-    assert {step["label"] for step in plan["transactions"]} >= {"INFR", "PaymentVault"}
+    assert {step["label"] for step in plan["transactions"]} >= {"Distribution", "PaymentVault"}
     assert all(step["tx"] is None for step in plan["transactions"])
 
 

@@ -1,4 +1,6 @@
-"""Deploying on purpose: what a broken-off run leaves, the fallback, and reading it back."""
+"""Deploying on purpose: what a broken-off run leaves, the fallback, the hand-over, and reading it
+back.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +10,27 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from eth_utils.address import to_checksum_address
 
-from infera.errors import ChainError, NeedsOperatorError
+from infera.errors import ChainError, InferaError, NeedsOperatorError
 from infera.keys import Signer
 from infera_ext import keccak256
-from infera_plugins.chains.evm.config import CONTRACTS, EvmConfig
-from infera_plugins.chains.evm.contracts import PROTOCOL, interface
-from infera_plugins.chains.evm.deploy import FAUCET, Deployment
-from infera_plugins.chains.evm.deployment import (
+from infera_plugins.chains.evm.blueprint import draw
+from infera_plugins.chains.evm.commands import require_usdc
+from infera_plugins.chains.evm.config import EvmConfig
+from infera_plugins.chains.evm.contracts import interface
+from infera_plugins.chains.evm.deployment import Deployer
+from infera_plugins.chains.evm.faucet import FAUCET
+from infera_plugins.chains.evm.gas import ORACLE, Meter, intrinsic_gas
+from infera_plugins.chains.evm.manifest import Deployment
+from infera_plugins.chains.evm.placing import (
     FACTORY,
     FACTORY_SENDER,
     FACTORY_TRANSACTION,
-    Launch,
-    Terms,
     create2_address,
     create_address,
 )
-from infera_plugins.chains.evm.gas import ORACLE, Meter, intrinsic_gas
+from infera_plugins.chains.evm.prospects import GAS_CAP, prospects
 from infera_plugins.chains.evm.rpc import RpcFailureError
+from infera_plugins.chains.evm.terms import terms_of
 from infera_plugins.chains.evm.transactions import Transactor
 from infera_plugins.chains.evm.verify import verify
 
@@ -32,24 +38,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHAIN = 31337
+GAS = 16_000_000
 GOVERNOR = Signer.from_hex("33" * 32)
 
 
-def launch(local: Any, path: Path, said: list[str] | None = None, **options: Any) -> Launch:
+def deployer(local: Any, path: Path, said: list[str] | None = None, **options: Any) -> Deployer:
     """As the command makes one; the manifest is taken up if it is there."""
-    governor = options.pop("governor", None)
-    settings = EvmConfig(**options.pop("config", {}))
-    terms = Terms(FAUCET.address, FAUCET.address, settings, **options)
-    transactor = Transactor(local.rpc, CHAIN, poll_s=0.01)
-    deployment = Deployment.load(path) or Deployment(CHAIN, "", 0)
-    return Launch(
-        local.rpc, transactor, Meter(local.rpc, transactor, CHAIN), FAUCET, terms, deployment, path,
-        governor=governor, report=(said if said is not None else []).append,
-    )  # fmt: skip
+    signer, salt = options.pop("signer", FAUCET), options.pop("salt", "infera")
+    transactor = Transactor(local.rpc, CHAIN, poll_s=0.01, flat_gas=options.pop("gas", GAS))
+    record = Deployment.load(path) or Deployment(CHAIN, "", 0)
+    start = record.terms.get("start", int(local.clock.now))
+    terms = terms_of(EvmConfig(**options), CHAIN, signer.address, start, salt=salt)
+    report = (said if said is not None else []).append
+    return Deployer(local.rpc, transactor, signer, draw(terms), record, path, report=report)
 
 
 def differing(findings: list[Any]) -> list[str]:
     return [finding.what for finding in findings if not finding.good]
+
+
+async def nonce(local: Any) -> int:
+    return int(await local.ask("eth_getTransactionCount", FAUCET.address, "latest"), 16)
+
+
+def refuse_factory(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As chains do that want every transaction signed for them alone."""
+    once = local.rpc.once
+
+    async def strict(method: str, *params: Any) -> Any:
+        if method == "eth_sendRawTransaction" and params[0] == "0x" + FACTORY_TRANSACTION.hex():
+            raise RpcFailureError(-32000, "only replay-protected (EIP-155) transactions allowed")
+        return await once(method, *params)
+
+    monkeypatch.setattr(local.rpc, "once", strict)
 
 
 def test_addresses_are_the_published_ones() -> None:
@@ -67,199 +88,220 @@ def test_the_factorys_transaction_is_from_whom_it_says() -> None:
 
 async def test_everything_is_deployed_once_and_reads_back(local: Any, tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    said: list[str] = []
-    first = launch(local, path, said)
-    prospects = await first.prepare()
+    first = deployer(local, path, gas=None)
+    missing = await first.survey()
     assert not path.exists()
-    assert [p.label for p in prospects if "proxy" not in p.label] == [s.label for s in first.steps]
+    transactor = Transactor(local.rpc, CHAIN)
+    meter = Meter(local.rpc, transactor, CHAIN)
+    costs = await prospects(first, missing, local.rpc, transactor, meter)
+    assert [p.label for p in costs[1:]] == [step.label for step in missing]
+    assert max(p.cost.gas for p in costs) <= GAS_CAP
+    planned = {name: first.placement.at(name) for name in first.blueprint.names}
     await first.run()
     record = json.loads(path.read_text())
-    assert set(record["contracts"]) == set(CONTRACTS)
-    assert record["contracts"] == first.contracts
+    assert record["contracts"] == planned
+    assert set(record["contracts"]) == set(first.blueprint.names)
     assert record["expected"] == {}
-    assert set(record["arguments"]) == set(record["transactions"]) == set(record["blocks"])
+    assert record["finished"]
+    assert set(record["transactions"]) == set(record["blocks"]) == {s.label for s in missing}
     assert record["arguments"]["StakeRegistry"]["minimumRouter"] == str(10_000 * 10**18)
-    findings = await verify(local.rpc, Deployment.load(path) or first.deployment)
-    assert differing(findings) == []
+    for label, tx in record["transactions"].items():
+        receipt = await local.ask("eth_getTransactionReceipt", tx)
+        assert int(receipt["gasUsed"], 16) < GAS_CAP, label
+    assert differing(await verify(local.rpc, Deployment.load(path) or first.record)) == []
 
     block = await local.rpc.block_number()
-    again = launch(local, path)
-    assert await again.prepare() == []
+    again = deployer(local, path)
+    assert await again.survey() == []
     await again.run()
     assert await local.rpc.block_number() == block
 
 
-async def test_a_run_that_broke_off_is_taken_up(
-    local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("method", ["create2", "create"])
+@pytest.mark.parametrize("mined", [True, False])
+async def test_a_run_killed_at_every_step_is_taken_up(
+    local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, mined: bool
 ) -> None:
-    path, send = tmp_path / "manifest.json", Transactor.send
-    for allowed in (1, 2, 3):
-        sent = 0
+    if method == "create":
+        refuse_factory(local, monkeypatch)
+    path, send_all = tmp_path / "manifest.json", Transactor.send_all
+    allowed = False
 
-        async def dying(
-            self: Transactor, *args: Any, allowed: int = allowed, **options: Any
-        ) -> Any:
-            nonlocal sent
-            sent += 1
-            receipt = await send(self, *args, **options)
-            if sent > allowed:  # mined, but nobody hears of it
-                raise RuntimeError("killed")
-            return receipt
+    async def dying(self: Transactor, *args: Any) -> Any:
+        nonlocal allowed
+        if not mined and not allowed:  # the next life begins where this one ends
+            allowed = True
+            raise RuntimeError("killed")
+        receipts = await send_all(self, *args)
+        if mined or allowed:
+            allowed = False
+        if mined:  # but nobody hears of it
+            raise RuntimeError("killed")
+        return receipts
 
-        monkeypatch.setattr(Transactor, "send", dying)
-        broken = launch(local, path)
-        await broken.prepare()
-        with pytest.raises(RuntimeError, match="killed"):
-            await broken.run()
-    monkeypatch.setattr(Transactor, "send", send)
-    last = launch(local, path)
-    await last.prepare()
-    await last.run()
-    deployment = Deployment.load(path)
-    assert deployment is not None
-    assert deployment.complete
-    assert differing(await verify(local.rpc, deployment)) == []
-    # Each of the eight contracts was created once; the rest is the factory and its money.
-    nonce = int(await local.ask("eth_getTransactionCount", FAUCET.address, "latest"), 16)
-    assert nonce <= 9
+    monkeypatch.setattr(Transactor, "send_all", dying)
+    lives = 0
+    while True:
+        lives += 1
+        made = deployer(local, path)
+        try:
+            await made.run()
+        except RuntimeError:
+            continue
+        break
+    assert lives == len(made.placement.steps) + 1
+    record = Deployment.load(path)
+    assert record is not None
+    assert record.complete
+    assert record.method == method
+    assert differing(await verify(local.rpc, record)) == []
+    # Everything was sent once; under CREATE2 the factory was paid for too.
+    assert await nonce(local) == len(made.placement.steps) + (method == "create2")
 
 
 async def test_create_where_the_factory_is_refused(
     local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    once = local.rpc.once
-
-    async def strict(method: str, *params: Any) -> Any:
-        if method == "eth_sendRawTransaction" and params[0] == "0x" + FACTORY_TRANSACTION.hex():
-            raise RpcFailureError(-32000, "only replay-protected (EIP-155) transactions allowed")
-        return await once(method, *params)
-
-    monkeypatch.setattr(local.rpc, "once", strict)
+    refuse_factory(local, monkeypatch)
     path, said = tmp_path / "manifest.json", list[str]()
-    made = launch(local, path, said)
-    await made.prepare()
-    send, sent = Transactor.send, 0
-
-    async def dying(self: Transactor, *args: Any, **options: Any) -> Any:
-        nonlocal sent
-        sent += 1
-        receipt = await send(self, *args, **options)
-        if sent == 4:
-            raise RuntimeError("killed")
-        return receipt
-
-    monkeypatch.setattr(Transactor, "send", dying)
-    with pytest.raises(RuntimeError):
-        await made.run()
+    made = deployer(local, path, said)
+    await made.run()
     assert any("CREATE instead" in text for text in said)
-    monkeypatch.setattr(Transactor, "send", send)
-    resumed = launch(local, path)
-    await resumed.prepare()
-    assert resumed.method == "create"
-    await resumed.run()
-    deployment = Deployment.load(path)
-    assert deployment is not None
-    assert deployment.method == "create"
-    assert differing(await verify(local.rpc, deployment)) == []
-    nonce = int(await local.ask("eth_getTransactionCount", FAUCET.address, "latest"), 16)
-    assert nonce == 8
+    assert made.record.method == "create"
+    assert differing(await verify(local.rpc, made.record)) == []
+    assert await nonce(local) == len(made.placement.steps)
+
+
+async def test_another_program_that_sends_is_noticed(
+    local: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, send_all = tmp_path / "manifest.json", Transactor.send_all
+
+    async def crowded(self: Transactor, *args: Any) -> Any:
+        monkeypatch.setattr(Transactor, "send_all", send_all)
+        await self.send(FAUCET, GOVERNOR.address, b"", value=1, gas=21_000)
+        return await send_all(self, *args)
+
+    monkeypatch.setattr(Transactor, "send_all", crowded)
+    with pytest.raises(NeedsOperatorError, match="another program"):
+        await deployer(local, path).run()
+    made = deployer(local, path)
+    await made.run()
+    assert differing(await verify(local.rpc, made.record)) == []
+
+
+async def accept(local: Any, made: Deployer) -> None:
+    """As `infera contracts accept` does by the governor's key."""
+    transactor = Transactor(local.rpc, CHAIN, poll_s=0.01)
+    await transactor.send(FAUCET, GOVERNOR.address, b"", value=10**18)
+    for name in made.blueprint.handed:
+        call = interface(name).functions["acceptOwnership"].call()
+        await transactor.send(GOVERNOR, made.record.contracts[name], call)
 
 
 async def test_the_governor_gets_everything_in_two_steps(local: Any, tmp_path: Path) -> None:
-    path = tmp_path / "manifest.json"
-    made = launch(local, path, governor=GOVERNOR.address)
-    prospects = await made.prepare()
-    assert [p.label for p in prospects[-3:]] == [f"{name} to its governor" for name in PROTOCOL]
+    path, launch = tmp_path / "manifest.json", {"governor": GOVERNOR.address}
+    made = deployer(local, path, launch=launch)
     await made.run()
-    findings = await verify(local.rpc, made.deployment)
+    findings = await verify(local.rpc, made.record)
     assert differing(findings) == []
-    assert sum("has yet to accept" in finding.detail for finding in findings) == 3
-    assert await launch(local, path, governor=GOVERNOR.address).prepare() == []
-
-    transactor = Transactor(local.rpc, CHAIN, poll_s=0.01)
-    await transactor.send(FAUCET, GOVERNOR.address, b"", value=10**18)
-    for name in PROTOCOL:
-        call = interface(name).functions["acceptOwnership"].call()
-        await transactor.send(GOVERNOR, made.contracts[name], call)
-    findings = await verify(local.rpc, made.deployment)
+    waiting = [f.what for f in findings if "has yet to accept" in f.detail]
+    assert waiting == [f"{name} owner" for name in made.blueprint.handed]
+    assert await deployer(local, path, launch=launch).survey() == []
+    await accept(local, made)
+    findings = await verify(local.rpc, made.record)
     assert differing(findings) == []
     assert not any("has yet to accept" in finding.detail for finding in findings)
-    with pytest.raises(NeedsOperatorError, match="only its owner") as caught:
-        await launch(local, path, governor="0x" + "44" * 20).prepare()
-    assert caught.value.code == "not_owner"
+    assert "holds no role" in next(f.detail for f in findings if f.what == "deployer")
 
 
-async def test_what_was_changed_is_named(local: Any, tmp_path: Path) -> None:
-    made = launch(local, tmp_path / "manifest.json")
-    await made.prepare()
+async def test_the_timelock_gets_everything(local: Any, tmp_path: Path) -> None:
+    path, launch = tmp_path / "manifest.json", {"governor": "timelock"}
+    made = deployer(local, path, launch=launch)
     await made.run()
-    transactor = Transactor(local.rpc, CHAIN, poll_s=0.01)
-
-    async def change(contract: str, function: str, *args: Any) -> None:
-        call = interface(contract).functions[function].call(*args)
-        await transactor.send(FAUCET, made.contracts[contract], call)
-
-    async def found() -> list[str]:
-        return differing(await verify(local.rpc, made.deployment))
-
-    await change("PaymentVault", "setFees", 100, 150)
-    assert await found() == ["PaymentVault.fees"]
-    await change("StakeRegistry", "setMinimumStake", 2, 10**18)
-    await change("JobRegistry", "transferOwnership", GOVERNOR.address)
-    assert await found() == [
-        "StakeRegistry.minimumStake(2)", "JobRegistry pending owner", "PaymentVault.fees"
-    ]  # fmt: skip
-    other = await transactor.send(FAUCET, None, interface("StakeRegistry").creation())
-    await change("StakeRegistry", "upgradeToAndCall", other.created, b"")
-    assert "StakeRegistry implementation" in await found()
-    made.deployment.implementations["JobRegistry"] = made.contracts["INFR"]
-    assert "JobRegistry implementation code" in await found()
-    del made.deployment.contracts["INFR"]
-    assert "INFR code" in await found()
+    timelock = made.record.contracts["InferaTimelock"]
+    assert made.record.governor == timelock
+    findings = await verify(local.rpc, made.record)
+    assert differing(findings) == []
+    assert "infera contracts accept" in next(f.detail for f in findings if f.what == "acceptance")
+    local.clock.now += 10
+    batch = next(w for w in made.blueprint.wires if w.function == "scheduleBatch")
+    execute = interface("InferaTimelock").functions["executeBatch"]
+    arguments = batch.arguments(made.placement.at)[:-1]
+    anybody = Transactor(local.rpc, CHAIN, poll_s=0.01)
+    await anybody.send(FAUCET, GOVERNOR.address, b"", value=10**18)
+    await anybody.send(GOVERNOR, timelock, execute.call(*arguments))
+    findings = await verify(local.rpc, made.record)
+    assert differing(findings) == []
+    assert "holds no role" in next(f.detail for f in findings if f.what == "deployer")
+    assert await deployer(local, path, launch=launch).survey() == []
 
 
 async def test_other_settings_are_refused(local: Any, tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    made = launch(local, path)
-    await made.prepare()
+    made = deployer(local, path)
     await made.run()
-    with pytest.raises(NeedsOperatorError, match="challengeWindow_ 90 not 60") as caught:
-        await launch(local, path, config={"challenge_window_s": 60}).prepare()
+    with pytest.raises(NeedsOperatorError, match="challenge_window_s 90 not 60") as caught:
+        await deployer(local, path, challenge_window_s=60).survey()
     assert caught.value.code == "deployment_differs"
+    with pytest.raises(NeedsOperatorError, match=r"launch\.court\.demand_bond 10 not 11"):
+        await deployer(local, path, launch={"court": {"demand_bond": 11}}).survey()
     with pytest.raises(NeedsOperatorError, match="salt"):
-        await launch(local, path, salt="x").prepare()
-    transactor = Transactor(local.rpc, CHAIN, poll_s=0.01)
-    other = await transactor.send(FAUCET, None, interface("USDC").creation(FAUCET.address))
-    with pytest.raises(NeedsOperatorError, match="usdc_"):
-        await launch(local, path, usdc=other.created).prepare()
-    made.deployment.arguments.clear()  # as a node's own record, which has none
-    made.deployment.save(path)
-    with pytest.raises(NeedsOperatorError, match="has USDC"):
-        await launch(local, path, usdc=other.created).prepare()
+        await deployer(local, path, salt="x").survey()
+    with pytest.raises(NeedsOperatorError, match="usdc None"):
+        await deployer(local, path, usdc=made.record.contracts["USDC"]).survey()
+    made.record.terms = {}  # as a record of the settlement contracts alone
+    made.record.save(path)
+    with pytest.raises(NeedsOperatorError, match="settlement contracts alone"):
+        await deployer(local, path).survey()
+    with pytest.raises(NeedsOperatorError, match="on which terms"):
+        await verify(local.rpc, made.record)
 
 
 async def test_usdc_must_be_usdc(local: Any, tmp_path: Path) -> None:
-    made = launch(local, tmp_path / "one.json")
-    await made.prepare()
+    made = deployer(local, tmp_path / "one.json")
     await made.run()
-    usdc, infr = made.contracts["USDC"], made.contracts["INFR"]
+    usdc, infr = made.record.contracts["USDC"], made.record.contracts["INFR"]
     for wrong, words in (("0x" + "55" * 20, "no contract"), (infr, "18 decimals"),
-                         (made.contracts["JobRegistry"], "no token")):  # fmt: skip
+                         (made.record.contracts["JobRegistry"], "no token")):  # fmt: skip
         with pytest.raises(NeedsOperatorError, match=words) as caught:
-            await launch(local, tmp_path / "two.json", usdc=wrong).prepare()
+            await require_usdc(local, wrong)
         assert caught.value.code == "usdc_unusable"
-    public = launch(local, tmp_path / "two.json")
-    public.deployment.chain_id = 8453
-    with pytest.raises(NeedsOperatorError, match="must be named"):
-        await public.prepare()
-    second = launch(local, tmp_path / "two.json", usdc=usdc, salt="second")
-    assert "USDC" not in [p.label for p in await second.prepare()]
+    await require_usdc(local, usdc)
+    second = deployer(local, tmp_path / "two.json", usdc=usdc, salt="second")
+    assert "USDC" not in [step.label for step in await second.survey()]
     await second.run()
-    assert second.contracts["USDC"] == usdc
-    assert second.contracts["INFR"] != infr
-    findings = await verify(local.rpc, second.deployment)
+    assert second.record.contracts["USDC"] == usdc
+    assert second.record.contracts["INFR"] != infr
+    findings = await verify(local.rpc, second.record)
     assert differing(findings) == []
     assert any(f.what == "USDC decimals" for f in findings)
+
+
+@pytest.mark.parametrize("word", ["Timelock", "0x12", "0x" + "1g" * 20])
+def test_a_governor_is_a_word_or_an_address(word: str) -> None:
+    with pytest.raises(ValueError, match="governor"):
+        EvmConfig.model_validate({"launch": {"governor": word}})
+
+
+def test_a_public_chain_needs_what_only_people_know() -> None:
+    with pytest.raises(InferaError, match="pair_factory must be set") as caught:
+        terms_of(EvmConfig(usdc="0x" + "11" * 20), 8453, FAUCET.address, 0)
+    assert "launch.distribution.foundation" in caught.value.message
+    assert "usdc" not in caught.value.message
+    holders = dict.fromkeys(("team", "investors", "public_launch", "foundation"), "0x" + "22" * 20)
+    launch: dict[str, Any] = {
+        "distribution": holders, "market": {"pair_factory": "0x" + "33" * 20},
+        "price": {"minimum_usdc": {"router": 5}},
+    }  # fmt: skip
+    settings = {"usdc": "0x" + "11" * 20, "launch": launch}
+    with pytest.raises(InferaError, match="launch.price.feed"):
+        terms_of(EvmConfig.model_validate(settings), 8453, FAUCET.address, 0)
+    del launch["price"]
+    terms = terms_of(EvmConfig.model_validate(settings), 8453, FAUCET.address, 0)
+    assert terms.governor == "timelock"
+    assert terms.launch.governance.timelock_delay_s == 7 * 86_400
+    assert not terms.launch.attestation.development
 
 
 async def test_a_node_starts_on_a_named_manifest(run_chain: Any, tmp_path: Path) -> None:
@@ -275,7 +317,7 @@ async def test_a_node_starts_on_a_named_manifest(run_chain: Any, tmp_path: Path)
         async with run_chain(home, contracts="other.json"):
             pass
     record = json.loads((home / "net.json").read_text())
-    (home / "half.json").write_text(json.dumps(record | {"contracts": {}}))
+    (home / "half.json").write_text(json.dumps(record | {"finished": False}))
     with pytest.raises(NeedsOperatorError, match="broke off"):
         async with run_chain(home, contracts=str(home / "half.json")):
             pass
@@ -354,8 +396,6 @@ def test_intrinsic_gas_is_the_yellow_papers() -> None:
 
 async def test_an_account_without_gas_money_is_told(local: Any, tmp_path: Path) -> None:
     assert create2_address(bytes(32), b"") != create2_address(bytes(32), b"\x00")
-    poor = launch(local, tmp_path / "m.json")
-    poor._signer = Signer.from_hex("44" * 32)
-    await poor.prepare()
+    poor = deployer(local, tmp_path / "m.json", signer=Signer.from_hex("44" * 32))
     with pytest.raises(ChainError):
         await poor.run()

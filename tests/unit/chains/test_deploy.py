@@ -13,21 +13,23 @@ from blockbuster import blockbuster_ctx
 from infera.errors import ChainUnavailableError, NeedsOperatorError, TransientError
 from infera.events import ProgressMade
 from infera.keys import KeyStore
-from infera_plugins.chains.evm import deploy, session
-from infera_plugins.chains.evm.config import CONTRACTS, EvmConfig, Funds
-from infera_plugins.chains.evm.deploy import Deployment
+from infera_plugins.chains.evm import faucet, session, terms
+from infera_plugins.chains.evm.config import CORE, OTHERS, EvmConfig, Funds
+from infera_plugins.chains.evm.manifest import Deployment
 from infera_plugins.chains.evm.transactions import Transactor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 INFR = 10**18
+EVERYTHING = {*CORE, *OTHERS} - {"DisputeManager", "Buyback"}
+"""What a development chain gets: no step verifier exists, and there is no market."""
 
 
 async def test_a_fresh_home_gets_everything(run_chain: Any, tmp_path: Path) -> None:
     async with run_chain(tmp_path, fund={"router": {}, "account": {"usdc": 5, "infr": 0}}) as net:
         chain, keys = net.chain, net.context.keys
-        assert set(chain.contracts) == set(CONTRACTS)
+        assert set(chain.contracts) == EVERYTHING
         assert chain.rpc_url is None
         assert chain.domain.chain_id == 31337
         assert chain.domain.verifying_contract == chain.contracts["JobRegistry"]
@@ -41,7 +43,7 @@ async def test_a_fresh_home_gets_everything(run_chain: Any, tmp_path: Path) -> N
         assert await chain.call("PaymentVault", "owner") == keys.get("deployer").address
         told = [event.text for event in net.said if isinstance(event, ProgressMade)]
         assert told[0] == "deploying the contracts"
-        assert sum("stands at" in text for text in told) == len(CONTRACTS)
+        assert sum("stands at" in text for text in told) == len(EVERYTHING)
     record = json.loads((tmp_path / "contracts.json").read_text())
     assert record["contracts"] == dict(chain.contracts)
     assert set(record["funded"].values()) == {"router", "account"}
@@ -76,30 +78,30 @@ async def test_keys_named_later_are_funded_later_and_once(run_chain: Any, tmp_pa
 async def test_a_broken_off_deployment_is_taken_up_again(
     run_chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = 0
-    send = Transactor.send
+    submit, sent = Transactor._submit, 0
 
-    async def dying(self: Transactor, *args: Any, **options: Any) -> Any:
+    async def dying(self: Transactor, *args: Any) -> Any:
         nonlocal sent
         sent += 1
-        if sent > 6:
+        if sent > 20:
             raise ChainUnavailableError("the power went out")
-        return await send(self, *args, **options)
+        return await submit(self, *args)
 
-    monkeypatch.setattr(Transactor, "send", dying)
+    monkeypatch.setattr(Transactor, "_submit", dying)
     with pytest.raises(TransientError, match="power"):
         async with run_chain(tmp_path):
             pass
     before = json.loads((tmp_path / "contracts.json").read_text())
-    assert 0 < len(before["contracts"]) < len(CONTRACTS)
-    monkeypatch.setattr(Transactor, "send", send)
+    assert not before["finished"]
+    monkeypatch.setattr(Transactor, "_submit", submit)
     async with run_chain(tmp_path) as net:
-        for name, address in before["contracts"].items():
-            assert net.chain.contracts[name] == address
-        for name, address in before["implementations"].items():
-            deployer = net.chain.session.deployer
-            assert deployer is not None
-            assert deployer._deployment.implementations[name] == address
+        after = json.loads((tmp_path / "contracts.json").read_text())
+        assert after["contracts"] == dict(net.chain.contracts)
+        for label, address in before["expected"].items():
+            name = label.removesuffix(" implementation")
+            where = "contracts" if label == name else "implementations"
+            assert after[where][name] == address
+        assert after["finished"]
         await net.chain.minimum_stake(2)
 
 
@@ -158,10 +160,17 @@ async def test_nothing_is_deployed_unasked(run_chain: Any, tmp_path: Path) -> No
 async def test_public_chains_get_no_play_money(
     run_chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deploy, "DEVELOPMENT_CHAINS", frozenset())
-    monkeypatch.setattr(session, "DEVELOPMENT_CHAINS", frozenset())
-    with pytest.raises(NeedsOperatorError, match="cannot pay for gas"):
+    for module in (faucet, session, terms):
+        monkeypatch.setattr(module, "DEVELOPMENT_CHAINS", frozenset())
+    with pytest.raises(NeedsOperatorError, match="usdc, launch.distribution.team") as caught:
         async with run_chain(tmp_path, chain_id=8453):
+            pass
+    assert caught.value.code == "deployment_settings_missing"
+    anybody = "0x" + "11" * 20
+    split = dict.fromkeys(("team", "investors", "public_launch", "foundation"), anybody)
+    launch = {"distribution": split, "market": {"pair_factory": anybody}}
+    with pytest.raises(NeedsOperatorError, match="cannot pay for gas"):
+        async with run_chain(tmp_path, chain_id=8453, usdc=anybody, launch=launch):
             pass
 
 
@@ -192,8 +201,8 @@ def test_records_round_trip(tmp_path: Path) -> None:
         ({"rpc": "ftp://x"}, "rpc:"),
         ({"thaw_period_s": 90}, "longer than challenge_window_s"),
         ({"contracts": {"INFR": "0x" + "11" * 20}}, "missing USDC"),
-        ({"contracts": dict.fromkeys(CONTRACTS, "0x12")}, "INFR"),
-        ({"contracts": dict.fromkeys((*CONTRACTS, "Nope"), "0x" + "11" * 20)}, "unknown Nope"),
+        ({"contracts": dict.fromkeys(CORE, "0x12")}, "INFR"),
+        ({"contracts": dict.fromkeys((*CORE, "Nope"), "0x" + "11" * 20)}, "unknown Nope"),
         ({"nonsense": 1}, "nonsense"),
         ({"fund": {"a": {"btc": 1}}}, "btc"),
         ({"confirmations": -1}, "confirmations"),

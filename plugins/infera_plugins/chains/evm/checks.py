@@ -84,7 +84,7 @@ class _Desk:
         """
         from infera.protocol.abi import parse_address
 
-        from .deploy import DEVELOPMENT_CHAINS, Deployment
+        from .manifest import DEVELOPMENT_CHAINS, Deployment
 
         config, chain_id = self._config, await self._rpc.chain_id()
         if isinstance(config.contracts, dict):

@@ -16,9 +16,12 @@ from infera.errors import InferaError, NeedsOperatorError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .binding import Call
     from .commands_desk import Desk, Manner
     from .config import EvmConfig
-    from .deployment import Launch, Prospect
+    from .deployment import Deployer
+    from .manifest import Deployment
+    from .prospects import Prospect
 
 
 def rpc_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,10 +55,11 @@ def contracts() -> None:
 @click.option("--rpc", metavar="URL", help="A node of the chain; by default the configuration's.")
 @click.option("--config", metavar="CONFIG", help="Take settings from its `kind: evm` block.")
 @click.option("--usdc", metavar="ADDRESS", help="The chain's USDC; a public chain needs it.")
-@click.option("--governor", metavar="ADDRESS", help="Who is to own the contracts; has to accept.")
 @click.option(
-    "--treasury", metavar="ADDRESS", help="Gets all INFR and the protocol's fees; by default --key."
-)
+    "--governor", metavar="WHO",
+    help="Who is to own the contracts: `timelock`, `deployer`, or an address, which has to accept.",
+)  # fmt: skip
+@click.option("--treasury", metavar="ADDRESS", help="Gets the treasury's part of the fees.")
 @click.option("--salt", default="infera", show_default=True, help="Another set of addresses.")
 @click.option(
     "--out",
@@ -87,20 +91,19 @@ def deploy_command(
 
     Shows every transaction with its gas and cost before it asks. What stands already costs nothing.
     """
-    from infera.protocol.abi import parse_address
-
     from .commands_desk import Manner
 
     manner = Manner(dry_run, yes, as_json)
     settings, folder = _settings(config, home, rpc)
-    if usdc is not None:
-        settings = settings.model_copy(update={"usdc": parse_address(usdc)})
+    settings = _with(settings, usdc, governor, treasury)
     path = out or settings.record(folder)
 
     async def main() -> None:
+        from .blueprint import draw
         from .commands_desk import opened, signer_of
-        from .deployment import Launch, Terms
+        from .deployment import Deployer
         from .session import recorded
+        from .terms import terms_of
 
         signer = signer_of(key, folder)
         async with opened(settings.rpc, confirmations) as desk:
@@ -110,63 +113,87 @@ def deploy_command(
                     code="wrong_chain",
                     hint="correct --rpc or `chain_id:`",
                 )
-            terms = Terms(
-                signer.address,
-                parse_address(treasury) if treasury else signer.address,
-                settings,
-                parse_address(settings.usdc) if settings.usdc else None,
-                salt,
+            if settings.usdc is not None:
+                await require_usdc(desk, settings.usdc)
+            record = await recorded(desk.rpc, desk.chain_id, path, False)
+            begun = record.terms.get("start") if record.terms else None
+            terms = terms_of(
+                settings, desk.chain_id, signer.address, begun or await desk.now(), salt=salt
             )
-            launch = Launch(
-                desk.rpc, desk.transactor, desk.meter, signer, terms,
-                await recorded(desk.rpc, desk.chain_id, path, False), path,
-                governor=parse_address(governor) if governor else None,
+            deployer = Deployer(
+                desk.rpc, desk.transactor, signer, draw(terms), record, path,
                 report=(lambda _: None) if as_json else click.echo,
             )  # fmt: skip
-            await _deploy(desk, launch, path, manner)
+            await _deploy(desk, deployer, path, manner)
 
     run_async(main)
 
 
-async def _deploy(desk: Desk, launch: Launch, path: Path, manner: Manner) -> None:
-    prospects = await launch.prepare()
-    balance = await desk.rpc.balance(launch.signer)
+async def _deploy(desk: Desk, deployer: Deployer, path: Path, manner: Manner) -> None:
+    from .prospects import prospects
+
+    missing = await deployer.survey()
+    costs = await prospects(deployer, missing, desk.rpc, desk.transactor, desk.meter)
+    balance = await desk.rpc.balance(deployer.signer)
     if not manner.as_json:
-        _show_plan(desk.chain_id, launch, prospects, balance)
-    if prospects and not manner.dry_run:
-        if balance < sum(p.cost.expected + p.value for p in prospects):
+        _show_plan(desk.chain_id, deployer, costs, balance)
+    if costs and not manner.dry_run:
+        if balance < sum(p.cost.expected + p.value for p in costs):
             raise InferaError(
-                f"{launch.signer} cannot pay for this",
+                f"{deployer.signer} cannot pay for this",
                 code="chain_no_gas_money",
                 hint="send native money to the account that signs",
             )
         if not manner.yes:
-            click.confirm(f"send {len(prospects)} transactions?", abort=True)
+            click.confirm(f"send {len(costs)} transactions?", abort=True)
         path.parent.mkdir(parents=True, exist_ok=True)
     if not manner.dry_run:
-        await launch.run()
+        await deployer.run()
     if manner.as_json:
-        click.echo(json.dumps(_plan_json(desk.chain_id, launch, prospects, path, manner), indent=2))
+        click.echo(json.dumps(_plan_json(desk.chain_id, deployer, costs, path, manner), indent=2))
     elif manner.dry_run:
         click.echo("nothing was sent")
     else:
-        click.echo(f"{'deployed' if prospects else 'nothing to do'}; the manifest is {path}")
+        click.echo(f"{'deployed' if costs else 'nothing to do'}; the manifest is {path}")
 
 
-def _show_plan(chain_id: int, launch: Launch, prospects: list[Prospect], balance: int) -> None:
+async def require_usdc(desk: Desk, usdc: str) -> None:
+    """Refuse a token that the vault's sums would be wrong for."""
+    from eth_abi.exceptions import DecodingError
+
+    from .contracts import interface
+    from .rpc import RpcFailureError, unhex
+
+    if not await desk.rpc.code(usdc):
+        raise NeedsOperatorError(
+            f"there is no contract at {usdc}", code="usdc_unusable", hint="is this the right chain?"
+        )
+    known = interface("USDC").functions["decimals"]
+    request = {"to": usdc, "data": "0x" + known.call().hex()}
+    try:
+        decimals = known.result(unhex(await desk.rpc.read("eth_call", request, "latest")))
+    except (RpcFailureError, DecodingError) as e:
+        raise NeedsOperatorError(f"{usdc} is no token", code="usdc_unusable") from e
+    if decimals != 6:
+        raise NeedsOperatorError(
+            f"the token at {usdc} has {decimals} decimals, and USDC has 6", code="usdc_unusable"
+        )
+
+
+def _show_plan(chain_id: int, deployer: Deployer, costs: list[Prospect], balance: int) -> None:
     from .commands_desk import ether
 
     how = "CREATE2 (addresses follow from code and arguments)"
-    if launch.method == "create":
+    if deployer.method == "create":
         how = "CREATE (addresses follow from the deployer's nonces)"
-    click.echo(f"chain {chain_id}, from {launch.signer} with {ether(balance)}, by {how}")
-    if launch.factory_missing and prospects and launch.method == "create2":
+    click.echo(f"chain {chain_id}, from {deployer.signer} with {ether(balance)}, by {how}")
+    if deployer.factory_missing and costs:
         click.echo("the deterministic deployment proxy is not there yet: it is put there first")
-    for prospect in prospects:
+    for prospect in costs:
         for name, value in prospect.arguments.items():
             click.echo(f"  {prospect.label}: {name} = {value}")
     rows = []
-    for prospect in prospects:
+    for prospect in costs:
         cost = prospect.cost
         l1 = "-" if cost.l1_fee is None else ether(cost.l1_fee)
         gas = f"{cost.gas:,}" if cost.exact else f"under {cost.gas:,}"
@@ -175,20 +202,20 @@ def _show_plan(chain_id: int, launch: Launch, prospects: list[Prospect], balance
         )
     if rows:
         click.echo(table(rows, ("TRANSACTION", "ADDRESS", "GAS", "L1 FEE", "COST")))
-        total = sum(p.cost.expected + p.value for p in prospects)
-        most = sum(p.cost.most + p.value for p in prospects)
+        total = sum(p.cost.expected + p.value for p in costs)
+        most = sum(p.cost.most + p.value for p in costs)
         click.echo(f"in all {ether(total)} at today's price, at most {ether(most)}")
 
 
 def _plan_json(
-    chain_id: int, launch: Launch, prospects: list[Prospect], path: Path, manner: Manner
+    chain_id: int, deployer: Deployer, costs: list[Prospect], path: Path, manner: Manner
 ) -> dict[str, Any]:
     return {
         "dry_run": manner.dry_run,
         "chain_id": chain_id,
-        "method": launch.method,
+        "method": deployer.method,
         "manifest": str(path),
-        "contracts": launch.contracts,
+        "contracts": {name: deployer.placement.at(name) for name in deployer.blueprint.names},
         "transactions": [
             {
                 "label": p.label,
@@ -199,11 +226,31 @@ def _plan_json(
                 "value_wei": str(p.value),
                 "cost_wei": str(p.cost.expected),
                 "l1_fee_wei": None if p.cost.l1_fee is None else str(p.cost.l1_fee),
-                "tx": launch.deployment.transactions.get(p.label),
+                "tx": deployer.record.transactions.get(p.label),
             }
-            for p in prospects
+            for p in costs
         ],
     }
+
+
+def _with(
+    settings: EvmConfig, usdc: str | None, governor: str | None, treasury: str | None
+) -> EvmConfig:
+    """Settings with what the command line says instead, checked like the file."""
+    from pydantic import ValidationError
+
+    from .config import EvmConfig
+
+    said = settings.model_dump(exclude_unset=True)
+    launch = said.setdefault("launch", {})
+    launch |= {k: v for k, v in (("governor", governor), ("treasury", treasury)) if v is not None}
+    if usdc is not None:
+        said["usdc"] = usdc
+    try:
+        return EvmConfig.model_validate(said)
+    except ValidationError as e:
+        wrong = "; ".join(str(error["msg"]) for error in e.errors())
+        raise InferaError(wrong, code="config_unfit") from e
 
 
 def _settings(config: str | None, home: Path | None, rpc: str | None) -> tuple[EvmConfig, Path]:
@@ -252,10 +299,14 @@ def verify_command(rpc: str, manifest: str, as_json: bool, home: Path | None) ->
             findings = await verify(desk.rpc, deployment)
         wrong = [f for f in findings if not f.good]
         if as_json:
-            said = [{"what": f.what, "ok": f.good, "detail": f.detail} for f in findings]
+            said = [
+                {"what": f.what, "ok": f.good, "note": f.note, "detail": f.detail} for f in findings
+            ]
             click.echo(json.dumps({"chain_id": deployment.chain_id, "findings": said}, indent=2))
         else:
-            rows = [("ok" if f.good else "!!", f.what, f.detail) for f in findings]
+            rows = [
+                ("--" if f.note else "ok" if f.good else "!!", f.what, f.detail) for f in findings
+            ]
             click.echo(table(rows, ("", "WHAT", "FOUND")))
         if wrong:
             raise InferaError(
@@ -276,32 +327,60 @@ def verify_command(rpc: str, manifest: str, as_json: bool, home: Path | None) ->
 def accept_command(
     rpc: str, where: str, key: str, dry_run: bool, yes: bool, as_json: bool, home: Path | None
 ) -> None:
-    """Accept the ownership that `deploy --governor` handed to this key."""
+    """Take over what `deploy` handed over: with the key of the governor that was named, or, where
+    that is the timelock, with any key once its delay is over.
+    """
 
     async def main() -> None:
-        from .commands_desk import Manner, at_contracts, signer_of
-        from .contracts import PROTOCOL
+        from .commands_desk import Manner, at_contracts, load_manifest, manifest_path, signer_of
 
         manner, folder = Manner(dry_run, yes, as_json), default_home(home)
         signer = signer_of(key, folder)
         async with at_contracts(rpc, where, folder) as desk:
-            calls, others = [], []
-            for name in PROTOCOL:
-                if await desk.read(name, "owner") == signer.address:
-                    continue
-                if await desk.read(name, "pendingOwner") == signer.address:
-                    calls.append(desk.call(name, "acceptOwnership"))
-                else:
-                    others.append(name)
-            if others:
-                raise InferaError(
-                    f"{', '.join(others)}: nobody has handed this to {signer.address}",
-                    code="not_owner",
-                    hint="the owner does with `infera contracts deploy --governor ADDRESS`",
-                )
+            deployment = load_manifest(manifest_path(where, folder), desk.chain_id)
+            calls = await _acceptance(desk, deployment, signer.address)
             if not calls and not as_json:
-                click.echo(f"{signer.address} owns everything already")
+                click.echo(f"{deployment.governor} owns everything already")
                 return
             await desk.act(signer, calls, manner)
 
     run_async(main)
+
+
+async def _acceptance(desk: Desk, deployment: Deployment, sender: str) -> list[Call]:
+    """The calls that bring ownership to the governor; none if it has it."""
+    from .blueprint import draw
+    from .commands_desk import moment
+    from .contracts import SETTLEMENT
+    from .terms import TIMELOCK, Terms
+    from .wiring import acceptance, operation
+
+    terms = Terms.model_validate(deployment.terms) if deployment.terms else None
+    handed = draw(terms).handed if terms else SETTLEMENT
+    if terms is not None and terms.governor == TIMELOCK:
+        batch = acceptance(terms, handed, desk.contracts.__getitem__)
+        if await desk.read("InferaTimelock", "isOperationDone", operation(batch)):
+            return []
+        ready = await desk.read("InferaTimelock", "getTimestamp", operation(batch))
+        if (now := await desk.now()) < ready:
+            raise InferaError(
+                f"the timelock takes over no earlier than {moment(ready, now)}",
+                code="too_early",
+                hint="run the same command then",
+            )
+        return [desk.call("InferaTimelock", "executeBatch", *batch)]
+    calls, others = [], []
+    for name in handed:
+        if await desk.read(name, "owner") == sender:
+            continue
+        if await desk.read(name, "pendingOwner") == sender:
+            calls.append(desk.call(name, "acceptOwnership"))
+        else:
+            others.append(name)
+    if others:
+        raise InferaError(
+            f"{', '.join(others)}: nobody has handed this to {sender}",
+            code="not_owner",
+            hint="the owner does with `infera contracts deploy --governor ADDRESS`",
+        )
+    return calls

@@ -9,17 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from infera.protocol.abi import parse_address
 
-CONTRACTS = ("INFR", "USDC", "StakeRegistry", "JobRegistry", "PaymentVault")
+from .launch import Launch, Stake
 
+CORE = ("INFR", "USDC", "StakeRegistry", "JobRegistry", "PaymentVault")
+"""Contracts a node cannot do without."""
 
-class Stake(BaseModel):
-    """Whole INFR an operator needs at least, by role. Used when the contracts are deployed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    provider: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000
-    router: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
-    validator: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+OTHERS = (
+    "BatchExaminer", "BatchCourt", "ClaimDesk", "SlaRegistry", "DisputeManager",
+    "TdxVerifier", "AttestationVerifier", "EvidenceQuorum", "ZkVerifier", "Reputation",
+    "ModelRegistry", "HotPool", "InferaAdapter", "Buyback",
+    "InferaTimelock", "VeINFR", "InferaGovernor",
+    "Distribution", "TeamVesting", "InvestorVesting", "TreasuryVesting", "EcosystemVesting",
+    "LockedLiquidity", "PriceFeed",
+)  # fmt: skip
+"""What else a manifest may name."""
 
 
 class Funds(BaseModel):
@@ -55,8 +58,9 @@ class EvmConfig(BaseModel):
     """
 
     contracts: str | dict[str, str] = "auto"
-    """Addresses of INFR, USDC, StakeRegistry, JobRegistry and PaymentVault, or the manifest that
-    `infera contracts deploy` wrote (a path, from the home); `auto` reads the home's contracts.json.
+    """Addresses of INFR, USDC, StakeRegistry, JobRegistry and PaymentVault, and of others if they
+    stand; or the manifest that `infera contracts deploy` wrote (a path, from the home); `auto`
+    reads the home's contracts.json.
     """
 
     usdc: str | None = None
@@ -70,7 +74,9 @@ class EvmConfig(BaseModel):
     """
 
     deployer: str = "deployer"
-    """Key that deploys and then governs the contracts; made if it does not exist."""
+    """Key that deploys the contracts, and governs them on a development chain; made if it does not
+    exist.
+    """
 
     fund: dict[str, Funds] = {}
     """Keys of this node that get play money, by name; `*` stands for every key there is at start.
@@ -91,6 +97,11 @@ class EvmConfig(BaseModel):
 
     minimum_stake: Stake = Stake()
     """Stake an operator needs at least. Used on deployment."""
+
+    launch: Launch | None = None
+    """Everything else about contracts that are to be deployed (docs/deployment.md); a public chain
+    needs it. Used on deployment.
+    """
 
     block_interval_s: Annotated[float, Field(gt=0, le=60)] = 2.0
     """Seconds between idle blocks of the embedded chain."""
@@ -137,11 +148,11 @@ class EvmConfig(BaseModel):
             except Exception as e:
                 raise ValueError(f"usdc: {e}") from e
         if isinstance(self.contracts, dict):
-            missing = [name for name in CONTRACTS if name not in self.contracts]
-            unknown = [name for name in self.contracts if name not in CONTRACTS]
+            missing = [name for name in CORE if name not in self.contracts]
+            unknown = [name for name in self.contracts if name not in (*CORE, *OTHERS)]
             if missing or unknown:
                 raise ValueError(
-                    f"contracts: names {', '.join(CONTRACTS)}"
+                    f"contracts: names {', '.join(CORE)}"
                     + (f"; missing {', '.join(missing)}" if missing else "")
                     + (f"; unknown {', '.join(unknown)}" if unknown else "")
                 )

@@ -15,14 +15,41 @@ from infera.protocol.abi import checksum_address
 from infera.types import Address, ChainEvent, ChainPosition
 from infera_ext import keccak256
 
+from .config import OTHERS
 from .rpc import unhex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PROTOCOL = ("StakeRegistry", "JobRegistry", "PaymentVault")
+SETTLEMENT = ("StakeRegistry", "JobRegistry", "PaymentVault")
+"""What every network settles on; an event named without a contract is one of theirs or a token's.
+"""
+
 TOKENS = ("INFR", "USDC")
-_FILES = {"USDC": "DevUSDC", "Proxy": "ERC1967Proxy"}
+PROTOCOL = (*SETTLEMENT, *OTHERS)
+KNOWN = (*TOKENS, *PROTOCOL)
+
+_FILES = {
+    "USDC": "DevUSDC", "Proxy": "ERC1967Proxy", "PriceFeed": "DevPriceFeed",
+    "TeamVesting": "Vesting", "InvestorVesting": "Vesting", "TreasuryVesting": "Vesting",
+}  # fmt: skip
+"""Artifacts of contracts that go by another name here."""
+
+_PAIR = [{"name": name, "type": kind} for name, kind in (
+    ("tokenA", "address"), ("tokenB", "address"), ("fee", "uint24")
+)]  # fmt: skip
+_FOREIGN: dict[str, Any] = {
+    "UniswapV3Factory": {
+        "bytecode": "0x", "sourceHash": "",
+        "abi": [
+            {"type": "function", "name": name, "inputs": _PAIR,
+             "outputs": [{"name": "pool", "type": "address"}]}
+            for name in ("getPool", "createPool")
+        ],
+    },
+}  # fmt: skip
+"""Contracts of others, as far as they are called."""
+
 _PANICS = {
     0x01: "assertion", 0x11: "arithmetic overflow", 0x12: "division by zero",
     0x21: "unknown enum value", 0x31: "pop of an empty array", 0x32: "index out of bounds",
@@ -163,6 +190,8 @@ class Interface:
 @cache
 def interface(name: str) -> Interface:
     """The named contract's interface, from the artifacts shipped with the plugin."""
+    if name in _FOREIGN:
+        return Interface(name, _FOREIGN[name])
     path = files(__package__).joinpath("artifacts", f"{_FILES.get(name, name)}.json")
     return Interface(name, json.loads(path.read_text("utf-8")))
 
@@ -174,6 +203,13 @@ def _errors() -> dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]]:
         if path.name.endswith(".json"):
             known.update(interface(path.name.removesuffix(".json")).errors)
     return known
+
+
+def load_all() -> None:
+    """Read every artifact; that takes a moment which an event loop should not."""
+    for name in (*KNOWN, "Proxy"):
+        interface(name)
+    _errors()
 
 
 def describe_revert(data: bytes) -> str | None:
@@ -210,23 +246,28 @@ class Book:
 
     def filter(self, names: Sequence[str]) -> tuple[list[Address], list[str]]:
         """(addresses, first topics) of an `eth_getLogs` for events with these names; no names:
-        all of the protocol's.
+        all of the settlement contracts'.
+
+        `BatchCommitted` is an event of a settlement contract or a token, `HotPool.Claimed` one of
+        any contract. A log passes if address and topic are each of some named event's: `event` and
+        the reader tell `Claimed` of one contract from that of another.
         """
         if not names:
-            return [self.addresses[c] for c in PROTOCOL if c in self.addresses], []
-        addresses: list[Address] = []
-        topics: list[str] = []
+            return [self.addresses[c] for c in SETTLEMENT if c in self.addresses], []
+        addresses: dict[Address, None] = {}
+        topics: set[str] = set()
+        missing = set(names)
         for contract, address in self.addresses.items():
-            hits = [e for e in interface(contract).events.values() if e.name in names]
-            if hits:
-                addresses.append(address)
-                topics.extend("0x" + e.topic.hex() for e in hits)
-        missing = set(names) - {
-            e.name for c in self.addresses for e in interface(c).events.values()
-        }
+            plain = contract in SETTLEMENT or contract in TOKENS
+            for event in interface(contract).events.values():
+                hits = {f"{contract}.{event.name}", *([event.name] if plain else [])} & set(names)
+                if hits:
+                    addresses[address] = None
+                    topics.add("0x" + event.topic.hex())
+                    missing -= hits
         if missing:
             raise ValueError(f"no contract has an event named {', '.join(sorted(missing))}")
-        return addresses, sorted(set(topics))
+        return list(addresses), sorted(topics)
 
     def event(self, log: Mapping[str, Any]) -> ChainEvent | None:
         """A log as an event; None if no contract here declares it."""

@@ -16,9 +16,13 @@ from infera.events import ChainInterrupted, ChainRecovered, ProgressMade
 from infera.protocol.abi import parse_address
 from infera.protocol.eip712 import Domain
 
-from .contracts import PROTOCOL, TOKENS, Book, interface
-from .deploy import DEVELOPMENT_CHAINS, ETH, FAUCET, Deployer, Deployment, check_standing
+from .blueprint import draw
+from .contracts import Book, load_all
+from .deployment import Deployer
+from .faucet import ETH, FAUCET, Faucet
+from .manifest import DEVELOPMENT_CHAINS, Deployment, check_standing
 from .rpc import Rpc
+from .terms import Terms, terms_of
 from .transactions import Transactor
 from .transport import Transport, make_transport
 
@@ -47,7 +51,7 @@ class Session:
     contracts: Mapping[str, Address]
     first_block: int
     node: EmbeddedNode | None
-    deployer: Deployer | None
+    faucet: Faucet | None
 
     @property
     def domain(self) -> Domain:
@@ -61,11 +65,11 @@ class Session:
 
     async def give(self, address: Address, funds: Funds) -> None:
         """Play money."""
-        if self.deployer is None or not self.deployer.development:
+        if self.faucet is None or not self.faucet.open:
             raise NeedsOperatorError(
                 "only a node that deployed to a development chain has play money"
             )
-        await self.deployer.give(address, funds)
+        await self.faucet.give(address, funds)
 
 
 @asynccontextmanager
@@ -98,8 +102,7 @@ async def open_session(config: EvmConfig, context: Context, name: str) -> AsyncI
 
 def _load(embedded: bool) -> None:
     """Read and import what takes time, away from the event loop."""
-    for name in (*PROTOCOL, *TOKENS, "Proxy"):
-        interface(name)
+    load_all()
     if embedded:
         importlib.import_module(".embedded", __package__)
 
@@ -151,15 +154,23 @@ async def _prepare(
         context.bus.publish(ProgressMade(name, text))
 
     signer, wanted = await anyio.to_thread.run_sync(_keys, config, context.keys)
-    deployer = Deployer(rpc, transactor, signer, config, deployment, path, report)
+    faucet = Faucet(rpc, transactor, signer, deployment, path, report)
     if not deployment.complete:
         report("deploying the contracts")
-        await deployer.run()
+        if faucet.open:
+            await faucet.gas_money(signer.address, 1_000 * ETH)
+        head = await rpc.head()
+        terms = terms_of(config, chain_id, signer.address, head.timestamp if head else 0)
+        if deployment.terms:  # as it was begun
+            terms = Terms.model_validate(deployment.terms)
+        blueprint = draw(terms)
+        await Deployer(
+            rpc, transactor, signer, blueprint, deployment, path,
+            together=node is not None, report=report,
+        ).run()  # fmt: skip
     if wanted and (config.may_deploy or chain_id in DEVELOPMENT_CHAINS):
-        await deployer.fund(wanted)
-    return Session(
-        rpc, transactor, chain_id, deployment.contracts, deployment.block, node, deployer
-    )
+        await faucet.fund(wanted)
+    return Session(rpc, transactor, chain_id, deployment.contracts, deployment.block, node, faucet)
 
 
 def _keys(config: EvmConfig, keys: KeyStore) -> tuple[Signer, dict[Address, tuple[str, Funds]]]:

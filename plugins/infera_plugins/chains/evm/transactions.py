@@ -19,7 +19,7 @@ from .contracts import describe_revert
 from .rpc import Rpc, RpcFailureError, unhex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from infera.keys import Signer
     from infera.types import Address
@@ -132,6 +132,30 @@ class Transactor:
         async with lock:
             fees = await self.fees()
             tx_hash = await self._submit(signer, draft, fees)
+        return await self._mined(signer, draft, fees, tx_hash)
+
+    async def send_all(
+        self, signer: Signer, messages: Sequence[tuple[Address | None, bytes]]
+    ) -> list[Receipt]:
+        """Send all, to be mined in this order, and only then wait.
+
+        Every gas is estimated before the first is sent: none may need another to be mined, unless
+        gas is flat.
+        """
+        drafts = [
+            Draft(-1, self._flat_gas or await self.estimate(signer.address, to, data), to, 0, data)
+            for to, data in messages
+        ]
+        lock = self._locks.setdefault(signer.address, anyio.Lock())
+        async with lock:
+            fees = await self.fees()
+            hashes = [await self._submit(signer, draft, fees) for draft in drafts]
+        return [
+            await self._mined(signer, draft, fees, tx_hash)
+            for draft, tx_hash in zip(drafts, hashes, strict=True)
+        ]
+
+    async def _mined(self, signer: Signer, draft: Draft, fees: Fees, tx_hash: bytes) -> Receipt:
         receipt = await self._wait(signer, draft, fees, tx_hash)
         if int(receipt["status"], 16) != 1:
             raise await self._failure(signer.address, draft, receipt)
