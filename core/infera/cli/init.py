@@ -18,8 +18,8 @@ from infera.errors import InferaError
     help="Where to write; ROLE.yaml in this folder by default.",
 )
 def command(role: str, output: Path | None) -> None:
-    """Write a configuration for ROLE (provider, router, validator, devnet), every key with its
-    default.
+    """Write a configuration for ROLE (provider, router, validator, keeper, devnet), every key with
+    its default.
 
     Never overwrites a file.
     """

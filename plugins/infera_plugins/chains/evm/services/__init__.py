@@ -18,11 +18,14 @@ def attach(chain: EvmChain) -> None:
         from .seats import EvmSeatMarket
 
         chain.seats = EvmSeatMarket(chain)
-    if all(name in chain.contracts for name in ("BatchCourt", "BatchExaminer", "ClaimDesk")):
-        from .court import EvmCourt
-
-        chain.court = EvmCourt(chain)
     if "Reputation" in chain.contracts:
         from .reputation import EvmReputationBook
 
         chain.reputation = EvmReputationBook(chain)
+    if all(name in chain.contracts for name in ("BatchCourt", "BatchExaminer", "ClaimDesk")):
+        from .court import EvmCourt
+
+        chain.court = EvmCourt(chain)
+    from .upkeep import EvmUpkeep
+
+    chain.upkeep = EvmUpkeep(chain)

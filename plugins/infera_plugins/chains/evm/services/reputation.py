@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from infera.errors import ProtocolError
 from infera.services.reputation import Report, ReputationBook, Standing, counts
 
-from ..contracts import interface
+from ..bindings.check_desk import Checked
+from ..bindings.reputation import Reputation
 from ..multiproof import merge_proofs
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from ..chain import EvmChain
 
-_BOOK = "Reputation"
 _DESK = "CheckDesk"
 
 
@@ -32,52 +32,46 @@ class EvmReputationBook(ReputationBook):
 
     async def standing(self, provider: Address, block: int | None = None) -> Standing:
         """A provider's standing after that block (None: the newest)."""
-
-        async def ask(function: str) -> Any:
-            return await self._chain.call(_BOOK, function, provider, block=block)
-
-        upheld, mismatches = await ask("findings")
+        book = Reputation(self._chain, block=block)
+        upheld, mismatches = await book.findings(provider)
         return Standing(
-            score_ppm=await ask("reputationPpm"),
-            tenure_s=await ask("tenure"),
-            sampling_rate_ppm=await ask("samplingRatePpm"),
+            score_ppm=await book.reputation_ppm(provider),
+            tenure_s=await book.tenure(provider),
+            sampling_rate_ppm=await book.sampling_rate_ppm(provider),
             upheld=upheld,
             mismatches=mismatches,
         )
 
     async def sampling_rate(self, provider: Address, block: int) -> int:
         """How many of a million of the provider's jobs are checked, as of that very block."""
-        return int(await self._chain.call(_BOOK, "samplingRatePpm", provider, block=block))
+        return await Reputation(self._chain, block=block).sampling_rate_ppm(provider)
 
     async def register(self, signer: Signer, provider: Address) -> None:
         """Start a provider's tenure."""
-        await self._chain.transact(signer, _BOOK, "register", provider)
+        await self._chain.send(signer, Reputation(self._chain).register(provider))
 
     async def report(self, validator: Signer, reports: Sequence[Report]) -> int:
         """Hand in findings, in one transaction; returns how many were new."""
         if not all(counts(report.outcome) for report in reports):
             raise ProtocolError("only upheld checks and mismatches are reported")
-        receipt = await self._chain.transact(validator, _DESK, "report", list(_grouped(reports)))
-        topic = "0x" + interface(_DESK).event("Checked").topic.hex()
-        return sum(entry["topics"][0] == topic for entry in receipt.logs)
+        receipt = await self._chain.transact(validator, _DESK, "report", list(_rows(reports)))
+        return len(Checked.among(receipt.logs, self._chain.contracts[_DESK]))
 
 
-def _grouped(reports: Sequence[Report]) -> Iterator[tuple[Any, ...]]:
+def _rows(reports: Sequence[Report]) -> Iterator[tuple[Any, ...]]:
     """One `ICheckDesk.Report` a batch, positions rising, with one multi-proof each."""
 
     def batch(report: Report) -> tuple[Address, int]:
         return report.router, report.batch
 
-    for (router, index), found in groupby(
-        sorted(reports, key=lambda r: (*batch(r), r.position)), batch
-    ):
+    ordered = sorted(reports, key=lambda r: (r.router, r.batch, r.position))
+    for (router, index), found in groupby(ordered, batch):
         part = list(found)
-        proof = merge_proofs({r.position: r.siblings for r in part}, part[0].count)
         yield (
             router,
             index,
             tuple(r.position for r in part),
             tuple(r.leaf for r in part),
             tuple(int(r.outcome) for r in part),
-            proof,
+            merge_proofs({r.position: r.siblings for r in part}, part[0].count),
         )
