@@ -39,12 +39,13 @@ def infera_register_chains(register: Register) -> None:
 
 @hookimpl
 def infera_register_commands(register: Callable[[click.Command], None]) -> None:
-    """Bring `infera contracts`, `infera stake` and `infera vault`."""
+    """Bring `infera contracts`, `infera gov`, `infera stake` and `infera vault`."""
     from .commands import contracts
+    from .commands_gov import gov
     from .commands_stake import stake
     from .commands_vault import vault
 
-    for command in (contracts, stake, vault):
+    for command in (contracts, gov, stake, vault):
         register(command)
 
 

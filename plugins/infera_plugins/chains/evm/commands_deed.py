@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from infera.errors import InferaError
 
+    from .binding import Call
+
 
 def _nothing(sent: list[dict[str, Any]]) -> None:
     pass
@@ -19,7 +21,7 @@ def _nothing(sent: list[dict[str, Any]]) -> None:
 class Deed:
     """Calls, what a person should read before they are sent, and what is to be done after."""
 
-    calls: Sequence[Any] = ()
+    calls: Sequence[Call] = ()
     """None: there is only something to read."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """For the JSON, next to the calls."""

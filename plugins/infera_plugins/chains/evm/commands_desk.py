@@ -16,9 +16,10 @@ from infera.protocol.abi import ZERO_ADDRESS, parse_address
 from infera_ext import keccak256
 
 from .binding import Call, find
+from .commands_deed import Deed
 from .contracts import interface
-from .deploy import DEVELOPMENT_CHAINS, Deployment
 from .gas import Meter
+from .manifest import DEVELOPMENT_CHAINS, Deployment
 from .rpc import Rpc, RpcFailureError, unhex
 from .transactions import Transactor, refusal
 from .transport import make_transport
@@ -50,6 +51,10 @@ _HINTS = {
     "StakeRegistry_NoHotKey": "name one with --hot-key",
     "Hold_NotThawed": "`infera vault show` and `infera stake show` say until when",
     "Hold_InsufficientActive": "`infera vault show` and `infera stake show` say how much there is",
+    "VeINFR_NoLock": "`infera gov lock` locks INFR",
+    "VeINFR_LockExists": "`infera gov increase` and `infera gov extend` change the lock there is",
+    "VeINFR_LockEnded": "`infera gov withdraw` pays it out; lock again after that",
+    "GovernorInsufficientProposerVotes": "`infera gov power` says the threshold and who has what",
 }
 
 
@@ -123,6 +128,8 @@ class Desk:
     transactor: Transactor
     meter: Meter
     contracts: dict[str, Address] = field(default_factory=dict)
+    since: int = 0
+    """The first block that can hold events of these contracts."""
 
     async def read(self, contract: str, function: str, *args: Any) -> Any:
         """Ask a contract by name: for loops over contracts; elsewhere its binding is asked."""
@@ -167,20 +174,30 @@ class Desk:
 
     # -- doing
 
-    async def act(self, signer: Signer, calls: Sequence[Call], manner: Manner) -> None:
+    async def act(self, signer: Signer, deed: Deed | Sequence[Call], manner: Manner) -> None:
         """Show the calls, try and price each, ask, and send them in order."""
+        deed = deed if isinstance(deed, Deed) else Deed(deed)
         quiet = manner.as_json
-        account = [await self._look(signer.address, call, quiet=quiet) for call in calls]
-        if manner.dry_run:
+        if not quiet:
+            for line in deed.lines:
+                click.echo(line)
+        if deed.refusal is not None:
+            if quiet:
+                said = {"dry_run": manner.dry_run, **deed.facts, "calls": []}
+                click.echo(json.dumps(said, indent=2))
+            raise deed.refusal
+        account = [await self._look(signer.address, call, quiet=quiet) for call in deed.calls]
+        if manner.dry_run or not deed.calls:
             if manner.as_json:
-                click.echo(json.dumps({"dry_run": True, "calls": account}, indent=2))
-            else:
+                said = {"dry_run": manner.dry_run, **deed.facts, "calls": account}
+                click.echo(json.dumps(said, indent=2))
+            elif deed.calls:
                 click.echo("nothing was sent")
             return
         if not manner.yes:
             click.confirm("send?", abort=True)
         sent = []
-        for call, entry in zip(calls, account, strict=True):
+        for call, entry in zip(deed.calls, account, strict=True):
             receipt = await self.transactor.send(signer, call.to, call.data, value=call.value)
             tx = "0x" + receipt.tx.hex()
             sent.append(entry | {"tx": tx, "block": receipt.block, "gas_used": receipt.gas_used})
@@ -189,8 +206,9 @@ class Desk:
                     f"mined in block {receipt.block}: {call.contract}.{call.function.name},"
                     f" {receipt.gas_used:,} gas, {tx}"
                 )
+        deed.done(sent)
         if manner.as_json:
-            click.echo(json.dumps({"dry_run": False, "calls": sent}, indent=2))
+            click.echo(json.dumps({"dry_run": False, **deed.facts, "calls": sent}, indent=2))
 
     async def _look(self, sender: Address, call: Call, *, quiet: bool) -> dict[str, Any]:
         known, to, data = call.function, call.to, call.data
@@ -356,6 +374,7 @@ async def at_contracts(rpc: str, contracts: str, home: Path) -> AsyncIterator[De
                 hint="`infera contracts deploy` takes it up again",
             )
         desk.contracts = dict(deployment.contracts)
+        desk.since = deployment.block
         yield desk
 
 
@@ -386,6 +405,7 @@ def moment(seconds: int, now: int) -> str:
 __all__ = [
     "ZERO_ADDRESS",
     "Call",
+    "Deed",
     "Desk",
     "Manner",
     "at_contracts",

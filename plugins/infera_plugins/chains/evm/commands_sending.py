@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .binding import Call
+    from .commands_deed import Deed
 
 
 def contracts_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,9 +37,11 @@ def showing_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def sends(group: click.Group, name: str, *params: Callable[..., Any]) -> Callable[..., Any]:
-    """A command that makes calls: the function returns them, this shows, tries and sends them."""
+    """A command that makes calls: the function returns them, or a deed; this shows, tries and
+    sends them.
+    """
 
-    def wrap(function: Callable[..., Awaitable[Sequence[Call]]]) -> click.Command:
+    def wrap(function: Callable[..., Awaitable[Deed | Sequence[Call]]]) -> click.Command:
         def run(
             rpc: str,
             where: str,
@@ -56,8 +59,8 @@ def sends(group: click.Group, name: str, *params: Callable[..., Any]) -> Callabl
             async def main() -> None:
                 signer = signer_of(key, folder)
                 async with at_contracts(rpc, where, folder) as desk:
-                    calls = await function(desk, signer, folder, **given)
-                    await desk.act(signer, calls, manner)
+                    deed = await function(desk, signer, folder, **given)
+                    await desk.act(signer, deed, manner)
 
             run_async(main)
 
