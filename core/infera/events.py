@@ -195,6 +195,40 @@ class KeyIssued(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SeatTaken(Event):
+    """`ask` in micro-USDC per second."""
+
+    provider: str
+    model: str
+    ask: int
+
+    def line(self) -> str:
+        return (
+            f"seated     provider {self.provider[:10]} keeps {self.model} warm "
+            f"for {usdc(self.ask)} a second"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SeatLost(Event):
+    provider: str
+    model: str
+    reason: str
+
+    def line(self) -> str:
+        return f"unseated   provider {self.provider[:10]} from {self.model}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class PresencePaid(Event):
+    provider: str
+    amount: int
+
+    def line(self) -> str:
+        return f"earned     {usdc(self.amount)} by provider {self.provider[:10]} for its seats"
+
+
+@dataclass(frozen=True, slots=True)
 class FindingsReported(Event):
     """A validator told the chain's reputation what it found; `new` of it counted."""
 

@@ -179,6 +179,8 @@ class ModelListing:
     tiers: tuple[Tier, ...]
     providers: int
     created: int
+    official: bool = False
+    """Whether the governance of the network vouches for the name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ class Pool:
     """A model's seats: how many there are (`seats`, between the bounds), how many are taken.
 
     `rate` is what all seats cost at most, `highest_ask` what one may ask (micro-USDC per second);
-    a rate of zero means that nobody is paid. `budget` is micro-USDC not yet set aside.
+    a rate of zero means that nobody is paid. `budget` is micro-USDC not yet set aside. `seats_due`
+    is how many seats there will be once the last epoch's signals are counted, which waits for
+    somebody's next signal or `close_epoch`.
     """
 
     rate: int
@@ -59,6 +61,7 @@ class Pool:
     seats: int
     taken: int
     budget: int
+    seats_due: int
 
     @property
     def highest_ask(self) -> int:

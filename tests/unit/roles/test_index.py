@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from infera.protocol.messages import ProviderOffer
 from infera.types import Tier
 from infera_plugins.roles.router.index import Peer, ProviderIndex, ServedModel
+from infera_plugins.roles.router.names import Names
 
 MODEL = b"\7" * 32
 CEILING = (10**9, 10**9)
@@ -43,7 +44,7 @@ def _peer(number: int, **changes: Any) -> Peer:
 
 
 def _index(*peers: Peer) -> ProviderIndex:
-    index = ProviderIndex(pinned={"m": MODEL})
+    index = ProviderIndex(names=Names({"m": MODEL}))
     for peer in peers:
         index.add(peer)
     return index

@@ -48,6 +48,7 @@ def model_json(listing: ModelListing) -> dict[str, Any]:
         "created": listing.created,
         "owned_by": "infera",
         "model_id": f"0x{listing.model_id.hex()}",
+        "official": listing.official,
         "context_length": listing.context_length,
         "pricing": {
             "prompt": price_string(listing.price_in),

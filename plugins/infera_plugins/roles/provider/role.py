@@ -34,17 +34,21 @@ from infera_plugins.roles.provider.billing import Billing
 from infera_plugins.roles.provider.claims import Claims
 from infera_plugins.roles.provider.jobs import JobRunner
 from infera_plugins.roles.provider.journal import Journal, ServedJob
+from infera_plugins.roles.provider.seats import SeatKeeper, wishes_of
+from infera_plugins.roles.provider.stake import StakeCover
 
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
     from infera.context import Context
+    from infera.keys import Signer
     from infera_plugins.roles.provider.config import ProviderConfig
 
 _OFFER_LIFE_S = 86_400
 _HEARTBEAT_S = 5.0
 _RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _ROUTER_LIST_S = 30.0
+_MESSAGE_CHARACTERS = 500
 _SETTLING_S = 15
 """A receipt older than this was not just sent: the router should have acknowledged it."""
 
@@ -58,6 +62,8 @@ class _Connection:
     runner: JobRunner
     due: anyio.Event
     offered: bool = False
+    refused: str | None = None
+    """Why the router will not have this provider's offer."""
 
 
 class ProviderRole(Role):
@@ -79,6 +85,8 @@ class ProviderRole(Role):
             self._config, self._context, self._chain, self._who, OperatorRole.PROVIDER, ""
         )
         self._models = self._offered()
+        cover, keeper = self._cover(), await self._keeper()
+        await cover.declare()
         async with anyio.create_task_group() as tasks:
             task_status.started()
             if self._chain.court is not None:
@@ -87,6 +95,9 @@ class ProviderRole(Role):
                     self._who, self._chain, self._chain.court, billing, self._context.bus
                 )
                 tasks.start_soon(self._claims.run)
+            tasks.start_soon(cover.watch)
+            if keeper is not None:
+                tasks.start_soon(keeper.run)
             fixed = [url for url in self._config.routers if url != "auto"]
             for url in fixed:
                 tasks.start_soon(self._keep_connected, url)
@@ -112,6 +123,45 @@ class ProviderRole(Role):
             }
             for m in (have[name] for name in wanted)
         ]
+
+    def _cold(self) -> Signer | None:
+        """The key that owns the stake, if it is kept here."""
+        if self._config.operator is not None:
+            return None
+        return self._context.keys.get_or_create(self._config.cold_key or self._config.key)
+
+    def _cover(self) -> StakeCover:
+        speed = self._config.tokens_per_second
+        claims = {bytes.fromhex(model["modelId"]): speed for model in self._models}
+        return StakeCover(
+            self._chain, self._who.address, self._cold(), claims, self._context.bus, self.name
+        )
+
+    async def _keeper(self) -> SeatKeeper | None:
+        config, chain = self._config, self._chain
+        if not config.seats:
+            return None
+        if chain.seats is None or chain.models is None:
+            raise NeedsOperatorError(
+                "`seats:` is set, and this chain pays nobody for keeping models warm",
+                hint="remove `seats:`, or settle where ModelRegistry and HotPool are deployed",
+            )
+        wishes = await wishes_of(
+            config, self._models, chain.models, tuple(sorted(self._context.verifiers))
+        )
+        return SeatKeeper(
+            chain=chain,
+            market=chain.seats,
+            models=chain.models,
+            who=self._who,
+            cold=self._cold(),
+            wishes=wishes,
+            interval_s=config.seat_interval_s,
+            claim_from=int(config.seat_claim_usdc * 1_000_000),
+            leave_at_stop=config.leave_seats_at_stop,
+            bus=self._context.bus,
+            source=self.name,
+        )
 
     async def _follow_routers(self, tasks: anyio.abc.TaskGroup, dialled: set[str]) -> None:
         """Dial every active router the chain lists, and those that come later."""
@@ -206,6 +256,8 @@ class ProviderRole(Role):
                 with nullcontext() if self._claims is None else self._claims.linked(router, link):
                     await link.run(on_open, on_notice)
                 tasks.cancel_scope.cancel()
+        if connection.refused is not None:
+            raise ProtocolError(connection.refused)
 
     async def _noticed(self, connection: _Connection, frame: Frame) -> None:
         body = frame.json()
@@ -217,6 +269,9 @@ class ProviderRole(Role):
             await self._journal.acknowledge(job)
         elif body.get("type") == "debits_applied":
             connection.due.set()
+        elif body.get("type") == "refused":
+            reason = str(body.get("message", "it did not say why"))[:_MESSAGE_CHARACTERS]
+            connection.refused = reason
 
     async def _heartbeat(self, connection: _Connection) -> None:
         try:

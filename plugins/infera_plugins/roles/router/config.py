@@ -39,7 +39,11 @@ class RouterConfig(OperatorConfig):
     )
     models: dict[str, str] = Field(
         default_factory=dict,
-        description="pins a name to a model id (0x…); unpinned: the first one offered",
+        description="pins a name to a model id (0x…); unpinned: what the chain's official list"
+        " says, else the first one offered",
+    )
+    signal_demand: bool = Field(
+        True, description="signal once an epoch how many paid seats official models should have"
     )
     retain_content_s: int = Field(
         7 * 86_400,

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from infera.protocol.eip712 import Domain
     from infera.types import Address, Caller, JobRequest
     from infera_plugins.roles.router.config import RouterConfig
+    from infera_plugins.roles.router.demand import Demand
     from infera_plugins.roles.router.desk import ReceiptDesk
-    from infera_plugins.roles.router.index import Candidate, ProviderIndex
+    from infera_plugins.roles.router.index import Candidate, ProviderIndex, ServedModel
     from infera_plugins.roles.router.ledger import Ledger, Reservation
     from infera_plugins.roles.router.store import Store
 
@@ -53,6 +54,7 @@ class Dispatcher:
     hot: Signer
     domain: Domain
     index: ProviderIndex
+    demand: Demand
     ledger: Ledger
     store: Store
     desk: ReceiptDesk
@@ -85,18 +87,17 @@ class Dispatcher:
                 )
                 if chosen is None:
                     break
-                winner, decision = chosen
-                if (
-                    book.grant.models
-                    and winner.peer.models[request.model].model_id not in book.grant.models
-                ):
+                winner, served, decision = chosen
+                if book.grant.models and served.model_id not in book.grant.models:
                     raise RequestError(
                         f"This API key may not use the model {request.model!r}.",
                         code="model_not_allowed",
                         status=403,
                         param="model",
                     )
-                limit_in = min(bound_in, winner.peer.models[request.model].context_length)
+                limit_in = min(bound_in, served.context_length)
+                # The provider's engine knows the manifest's name, not an official one.
+                ordered = replace(request, model=served.name)
                 offer = winner.peer.offer
                 assert request.max_tokens is not None
                 ceiling = cost(
@@ -109,16 +110,18 @@ class Dispatcher:
                     if reservation is not None:
                         self.ledger.release(reservation)
                     reservation = fresh
-                attempt = self._ticket(job_id, caller, request, winner, limit_in, ceiling, decision)
+                attempt = self._ticket(
+                    job_id, caller, ordered, winner, served, limit_in, ceiling, decision
+                )
                 tried.add(winner.peer.address)
                 await self.store.open_job(
                     attempt.ticket,
                     attempt.signature,
-                    canonical_json(request_to_json(request)),
+                    canonical_json(request_to_json(ordered)),
                     idempotency_key,
                     decision,
                 )
-                job = RunningJob(self.desk, terms, attempt, request, options, reservation)
+                job = RunningJob(self.desk, terms, attempt, ordered, options, reservation)
                 try:
                     await job.open()
                 except RequestError as error:
@@ -126,8 +129,13 @@ class Dispatcher:
                     if not job.retry:
                         break
                 else:
+                    self.demand.placed(request.model)
                     return job
-            raise refusal or self._nobody(request)
+            if refusal is None:
+                raise self._nobody(request)
+            if refusal.code == "provider_busy":
+                self.demand.refused(request.model, busy=True)
+            raise refusal
         except BaseException as error:
             if reservation is not None and not (job is not None and job.detached):
                 with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSING_S):
@@ -144,7 +152,8 @@ class Dispatcher:
         peers = self.index.offering(request.model)
         if not peers:
             raise self._nobody(request)
-        context = max(p.models[request.model].context_length for p in peers)
+        served = (self.index.served(p, request.model) for p in peers)
+        context = max(m.context_length for m in served if m is not None)
         wanted = request.max_tokens or min(self.config.default_max_tokens, context)
         if wanted > context:
             raise RequestError(
@@ -160,7 +169,7 @@ class Dispatcher:
     def _nobody(self, request: JobRequest) -> RequestError:
         name = request.model
         known = {m for p in self.index.peers.values() for m in p.models}
-        if name not in known and name not in self.index.pinned:
+        if name not in known and name not in self.index.names:
             return RequestError(
                 f"The model {name!r} does not exist. GET /v1/models lists those that do.",
                 code="model_not_found",
@@ -168,6 +177,7 @@ class Dispatcher:
                 type=ErrorType.NOT_FOUND,
                 param="model",
             )
+        self.demand.refused(name)
         return RequestError(
             f"No provider can take a {request.tier.name.lower()} job for {name!r} "
             "at your key's prices right now.",
@@ -184,26 +194,32 @@ class Dispatcher:
         max_in: int,
         max_out: int,
         tried: set[Address],
-    ) -> tuple[Candidate, dict[str, Any]] | None:
+    ) -> tuple[Candidate, ServedModel, dict[str, Any]] | None:
         tokens = (bound_in, request.max_tokens or 0)
         ranked = self.index.rank(request.model, request.tier, tokens, (max_in, max_out), tried)
         if not ranked:
             return None
         winner = self.pick(request, ranked)
+        served = self.index.served(winner.peer, request.model)
+        assert served is not None
         weights = self.index.weights
-        return winner, {
-            "model": request.model,
-            "tier": int(request.tier),
-            "candidates": [c.to_json() for c in ranked[:16]],
-            "considered": len(ranked),
-            "weights": {
-                "price": weights.price,
-                "latency": weights.latency,
-                "load": weights.load,
-                "errors": weights.errors,
+        return (
+            winner,
+            served,
+            {
+                "model": request.model,
+                "tier": int(request.tier),
+                "candidates": [c.to_json() for c in ranked[:16]],
+                "considered": len(ranked),
+                "weights": {
+                    "price": weights.price,
+                    "latency": weights.latency,
+                    "load": weights.load,
+                    "errors": weights.errors,
+                },
+                "winner": winner.peer.address,
             },
-            "winner": winner.peer.address,
-        }
+        )
 
     def _ticket(
         self,
@@ -211,6 +227,7 @@ class Dispatcher:
         caller: Caller,
         request: JobRequest,
         winner: Candidate,
+        served: ServedModel,
         limit_in: int,
         ceiling: int,
         decision: dict[str, Any],
@@ -225,7 +242,7 @@ class Dispatcher:
             account=caller.account,
             grant=caller.grant,
             provider=winner.peer.address,
-            model_id=winner.peer.models[request.model].model_id,
+            model_id=served.model_id,
             tier=request.tier,
             request_hash=request_hash(request),
             sampling_hash=sampling_hash(request.sampling),

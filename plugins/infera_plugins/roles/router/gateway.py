@@ -57,27 +57,28 @@ class RouterGateway(Gateway):
     def models(self) -> Sequence[ModelListing]:
         rows = []
         index = self._d.index
-        for name in sorted({m for p in index.peers.values() for m in p.models}):
+        for name in index.on_offer():
             peers = index.offering(name)
-            if not peers:
-                continue
+            served = [m for p in peers if (m := index.served(p, name)) is not None]
             rows.append(
                 ModelListing(
                     name=name,
-                    model_id=peers[0].models[name].model_id,
-                    context_length=max(p.models[name].context_length for p in peers),
+                    model_id=served[0].model_id,
+                    context_length=max(m.context_length for m in served),
                     price_in=min(p.offer.price_in for p in peers),
                     price_out=min(p.offer.price_out for p in peers),
                     tiers=tuple(sorted({Tier(t) for p in peers for t in p.offer.tiers})),
                     providers=len(peers),
                     created=min(p.joined_at for p in peers),
+                    official=served[0].model_id in index.names.official,
                 )
             )
         return rows
 
     def default_sampling(self, model: str) -> Sampling:
-        peers = self._d.index.offering(model)
-        return peers[0].models[model].sampling if peers else Sampling()
+        index = self._d.index
+        served = next((m for p in index.offering(model) if (m := index.served(p, model))), None)
+        return Sampling() if served is None else served.sampling
 
     @asynccontextmanager
     async def submit(
@@ -133,8 +134,12 @@ class RouterGateway(Gateway):
         charged again.
         """
         done = earlier.request
+        name = request.model
+        if name != done.model and self._d.index.names.get(name) == earlier.ticket.model_id:
+            name = done.model  # it was asked for by its official name
         asked = replace(
             request,
+            model=name,
             seed=done.seed if request.seed is None else request.seed,
             max_tokens=done.max_tokens if request.max_tokens is None else request.max_tokens,
         )

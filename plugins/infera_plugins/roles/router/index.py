@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infera.types import Sampling
+from infera_plugins.roles.router.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from infera.protocol.messages import ProviderOffer
     from infera.transport.link import Link
     from infera.types import Address, Tier
+    from infera_plugins.roles.router.store import Store
 
 _ALPHA = 0.2
 """Weight of the newest sample in latency and error averages."""
@@ -104,7 +106,7 @@ class ProviderIndex:
 
     weights: Weights = field(default_factory=Weights)
     peers: dict[Address, Peer] = field(default_factory=dict)
-    pinned: dict[str, bytes] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
 
     def add(self, peer: Peer) -> None:
         self.peers[peer.address] = peer
@@ -114,14 +116,27 @@ class ProviderIndex:
         if self.peers.get(peer.address) is peer:
             del self.peers[peer.address]
 
+    async def pin_first(self, model: ServedModel, store: Store) -> None:
+        """Let a name that means nothing yet mean the model that is offered under it."""
+        if model.name not in self.names:
+            self.names.first[model.name] = await store.pin_model(model.name, model.model_id)
+
+    def served(self, peer: Peer, name: str) -> ServedModel | None:
+        """What a peer serves under a name: an official one may differ from the manifest's."""
+        model_id = self.names.get(name)
+        if model_id is None:
+            return peer.models.get(name)
+        return next((m for m in peer.models.values() if m.model_id == model_id), None)
+
     def offering(self, name: str) -> list[Peer]:
-        """Peers that serve the model of this name under its pinned id."""
-        model_id = self.pinned.get(name)
-        return [
-            p
-            for p in self.peers.values()
-            if name in p.models and (model_id is None or p.models[name].model_id == model_id)
-        ]
+        """Peers that serve the model a name means."""
+        return [p for p in self.peers.values() if self.served(p, name) is not None]
+
+    def on_offer(self) -> list[str]:
+        """The names under which anything can be had, sorted."""
+        names = {m for p in self.peers.values() for m in p.models}
+        names.update(self.names.official_names())
+        return sorted(name for name in names if self.offering(name))
 
     def rank(
         self,
@@ -131,12 +146,16 @@ class ProviderIndex:
         max_price: tuple[int, int],
         exclude: Iterable[Address] = (),
     ) -> list[Candidate]:
-        """Candidates for a job of `tokens` (in, out) under the grant's price ceilings, best first.
+        """Candidates for a job of `tokens` (in, out) under the grant's price ceilings and those
+        of an official model, best first.
 
         Ties go to the provider with fewer jobs served, then to the lower address: the order is
         total, so a decision can be replayed.
         """
         out = set(exclude)
+        limits = self.names.ceilings(self.names.get(name) or b"")
+        if limits is not None:
+            max_price = min(max_price[0], limits[0]), min(max_price[1], limits[1])
         fit = [
             p
             for p in self.offering(name)

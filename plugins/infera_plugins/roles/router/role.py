@@ -25,12 +25,14 @@ from infera.transport.frames import FrameType
 from infera.transport.sockets import LinkLostError, listen
 from infera.types import JobRequest, OperatorRole
 from infera_plugins.roles.router.config import endpoint
+from infera_plugins.roles.router.demand import Demand, Signaller
 from infera_plugins.roles.router.defence import Defence
 from infera_plugins.roles.router.desk import ReceiptDesk
 from infera_plugins.roles.router.dispatch import Dispatcher
 from infera_plugins.roles.router.gateway import RouterGateway
 from infera_plugins.roles.router.index import Candidate, Peer, ProviderIndex
 from infera_plugins.roles.router.ledger import DAY_S, Ledger, Reservation
+from infera_plugins.roles.router.names import Names, Registry
 from infera_plugins.roles.router.publication import Publication
 from infera_plugins.roles.router.regard import Regard
 from infera_plugins.roles.router.rollback import require_own_books
@@ -75,15 +77,30 @@ class RouterRole(Role):
         await store.load()
         await require_own_books(address, chain, store)
         ledger = Ledger(address)
-        index = ProviderIndex(pinned=_pins(config))
+        index = ProviderIndex(names=Names(_pins(config)))
+        demand = Demand(index)
         settlement = Settlement(config, address, hot, chain, ledger, store, bus)
         publication = Publication(address, hot, chain, store)
         async with anyio.create_task_group() as tasks:
             desk = ReceiptDesk(chain.domain, ledger, store, bus)
             dispatcher = Dispatcher(
-                config, address, hot, chain.domain, index, ledger, store, desk, tasks, self._pick
+                config,
+                address,
+                hot,
+                chain.domain,
+                index,
+                demand,
+                ledger,
+                store,
+                desk,
+                tasks,
+                self._pick,
             )
             await self._restore(ledger, store, desk, settlement)
+            if chain.models is not None:
+                registry = Registry(chain, chain.models, index, store, bus, f"models:{address}")
+                await registry.load()
+                tasks.start_soon(registry.follow)
             sessions = Sessions(
                 address, hot, chain, index, desk, tasks, settlement, store, publication, bus
             )
@@ -110,6 +127,8 @@ class RouterRole(Role):
                 tasks.start_soon(settlement.run, tell_providers)
                 tasks.start_soon(self._follow_vault, ledger, settlement)
                 tasks.start_soon(self._keep_house, desk, store)
+                if chain.seats is not None and config.signal_demand:
+                    tasks.start_soon(Signaller(chain.seats, demand, address, hot, bus).run)
                 if chain.court is not None:
                     defence = Defence(
                         address, hot, chain, chain.court, store, publication, desk, settlement, bus

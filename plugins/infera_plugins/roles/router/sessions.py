@@ -22,6 +22,7 @@ from infera.transport.sockets import LinkLostError, Socket
 from infera.types import Address, OperatorRole, Sampling
 from infera_ext import keccak256
 from infera_plugins.roles.router.index import Peer, ProviderIndex, ServedModel
+from infera_plugins.roles.router.names import refuse
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -74,6 +75,9 @@ class Sessions:
     async def _provider(self, socket: Socket, hello: Hello) -> None:
         link = Link(socket, dialled=False)
         peer = await self._admit(link, hello)
+        if reason := self.index.names.excess(peer.offer):
+            await refuse(peer, reason)
+            raise ProtocolError(f"{peer.address}: {reason}")
         previous = self.index.peers.get(peer.address)
         if previous is not None:
             # The same operator on a new connection: its old one is dead or about to be.
@@ -112,10 +116,7 @@ class Sessions:
             )
         models = [self._model(m, offer) for m in _list(body.get("models"))]
         for model in models:
-            if model.name not in self.index.pinned:
-                self.index.pinned[model.name] = await self.store.pin_model(
-                    model.name, model.model_id
-                )
+            await self.index.pin_first(model, self.store)
         return Peer(
             address=hello.address,
             hot_key=hello.hot_key,

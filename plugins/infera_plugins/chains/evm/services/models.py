@@ -24,10 +24,10 @@ class EvmModelBook(ModelBook):
     """Reads and lists models."""
 
     changes: ClassVar[tuple[str, ...]] = (
-        "ModelAdded",
-        "TermsChanged",
-        "ModelRetired",
-        "NameAssigned",
+        "ModelRegistry.ModelAdded",
+        "ModelRegistry.TermsChanged",
+        "ModelRegistry.ModelRetired",
+        "ModelRegistry.NameAssigned",
     )
 
     def __init__(self, chain: EvmChain) -> None:

@@ -45,7 +45,14 @@ class EvmSeatMarket(SeatMarket):
         """A model's seats and terms."""
         rate, fewest, most, seats, taken = await self._ask("poolOf", model_id)
         _, _, budget, _, _ = await self._ask("accountOf", model_id)
-        return Pool(rate, fewest, most, seats, taken, budget)
+        epoch, more, fewer, total = await self._ask("demandOf", model_id)
+        due = seats
+        if total and epoch < await self.epoch():  # as `Pools.step` will decide
+            if 2 * more > total:
+                due = min(seats + 1, most)
+            elif 2 * fewer > total:
+                due = max(seats - 1, fewest)
+        return Pool(rate, fewest, most, seats, taken, budget, due)
 
     async def seats(self, model_id: bytes) -> Sequence[Seat]:
         """The seats that are taken, warm or not."""
