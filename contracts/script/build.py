@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Compile the contracts and write the artifacts the Python side deploys, and their typed bindings.
+"""Compile the contracts and write what the Python side has of them.
 
-    npm ci && python3 script/build.py    write artifacts/*.json and bindings/*.py of the plugin
-                                         plugins/infera_plugins/chains/evm
+    npm ci && python3 script/build.py    write artifacts, typed bindings and storage layouts of the
+                                         plugin plugins/infera_plugins/chains/evm
     python3 script/build.py --check      compile again and fail if a committed file differs
 
 The result depends on the sources and on the pinned compiler alone: no metadata hash, no paths,
@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import bindings
+import layout
 
 CONTRACTS = Path(__file__).resolve().parent.parent
 ARTIFACTS = CONTRACTS.parent / "plugins/infera_plugins/chains/evm/artifacts"
@@ -69,6 +70,7 @@ SETTINGS: dict[str, Any] = {
                 "abi",
                 "devdoc",
                 "userdoc",
+                "storageLayout",
                 "evm.bytecode.object",
                 "evm.deployedBytecode.object",
             ],
@@ -125,11 +127,11 @@ def solc(*args: str, stdin: str | None = None) -> str:
     return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True).stdout
 
 
-def compile_sources(sources: dict[str, str]) -> dict[str, Any]:
+def compile_sources(sources: dict[str, str], settings: dict[str, Any] = SETTINGS) -> dict[str, Any]:
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},
-        "settings": SETTINGS,
+        "settings": settings,
     }
     output: dict[str, Any] = json.loads(solc("--standard-json", stdin=json.dumps(request)))
     errors = [
@@ -149,8 +151,10 @@ def digest(sources: dict[str, str]) -> str:
     return hasher.hexdigest()
 
 
-def build() -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """(artifacts by contract, texts of the bindings by file name)."""
+def build() -> tuple[dict[str, Any], dict[str, str], dict[str, tuple[str, Any]]]:
+    """(artifacts by contract, texts of the bindings by file name, source hash and storage layout by
+    upgradeable contract).
+    """
     closures = {contract: closure(source) for contract, source in SOURCES.items()}
     everything = {name: text for sources in closures.values() for name, text in sources.items()}
     output = compile_sources(dict(sorted(everything.items())))
@@ -176,8 +180,16 @@ def build() -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
             "compiler": compiler,
             "sourceHash": digest(closures[contract]),
         }
-    asts = [source["ast"] for _, source in sorted(output["sources"].items())]
-    return artifacts, bindings.generate(compiled, asts)
+    asts = {name: source["ast"] for name, source in sorted(output["sources"].items())}
+
+    def compile_probe(text: str) -> dict[str, Any]:
+        settings = SETTINGS | {"outputSelection": {layout.PROBE: {"*": ["storageLayout"]}}}
+        found: dict[str, Any] = compile_sources({**everything, layout.PROBE: text}, settings)
+        return found["contracts"][layout.PROBE]
+
+    laid = layout.layouts(compiled, SOURCES, asts, compile_probe)
+    hashed = {name: (artifacts[name]["sourceHash"], made) for name, made in laid.items()}
+    return artifacts, bindings.generate(compiled, list(asts.values())), hashed
 
 
 def signature(entry: dict[str, Any]) -> str:
@@ -211,7 +223,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     check = parser.parse_args().check
 
-    artifacts, texts = build()
+    artifacts, texts, laid = build()
     if check:
         lines: list[str] = []
         for contract, built in artifacts.items():
@@ -221,12 +233,12 @@ def main() -> None:
             )
         strangers = {path.stem for path in ARTIFACTS.glob("*.json")} - artifacts.keys()
         lines += [f"{name}: artifact of no contract" for name in sorted(strangers)]
-        lines += bindings.stale(texts)
+        lines += bindings.stale(texts) + layout.stale(laid)
         if lines:
             sys.exit(
                 "\n".join([*lines, "Run contracts/script/build.py and commit what it writes."])
             )
-        print(f"{len(artifacts)} artifacts and their bindings match the sources")
+        print(f"{len(artifacts)} artifacts, their bindings and layouts match the sources")
         return
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     for contract, built in artifacts.items():
@@ -235,6 +247,7 @@ def main() -> None:
         )
         print(f"{contract:15} {built['deployedBytecodeSize']:6} bytes")
     bindings.write(texts)
+    layout.write(laid)
 
 
 if __name__ == "__main__":

@@ -368,11 +368,16 @@ def test_a_stale_binding_is_found(tmp_path: Path) -> None:
 def test_check_fails_when_a_binding_is_stale(monkeypatch: pytest.MonkeyPatch) -> None:
     build = script("build")
     committed = {p.name: p.read_text() for p in build.bindings.BINDINGS.glob("*.py")}
+    books = {p.stem: json.loads(p.read_text()) for p in (EVM / "layouts").glob("*.json")}
+    laid = {
+        name: (book["now"], book["layouts"][book["sources"][book["now"]]])
+        for name, book in books.items()
+    }
     changed = committed | {"infr.py": committed["infr.py"] + "\n"}
     monkeypatch.setattr(sys, "argv", ["build.py", "--check"])
-    monkeypatch.setattr(build, "build", lambda: (ARTIFACTS, committed))
+    monkeypatch.setattr(build, "build", lambda: (ARTIFACTS, committed, laid))
     build.main()
-    monkeypatch.setattr(build, "build", lambda: (ARTIFACTS, changed))
+    monkeypatch.setattr(build, "build", lambda: (ARTIFACTS, changed, laid))
     with pytest.raises(SystemExit, match=r"bindings/infr\.py: differs"):
         build.main()
 
