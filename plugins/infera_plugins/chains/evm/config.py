@@ -17,6 +17,7 @@ CORE = ("INFR", "USDC", "StakeRegistry", "JobRegistry", "PaymentVault")
 OTHERS = (
     "BatchExaminer", "BatchCourt", "ClaimDesk", "SlaRegistry", "DisputeManager",
     "TdxVerifier", "AttestationVerifier", "EvidenceQuorum", "ZkVerifier", "Reputation",
+    "CheckDesk",
     "ModelRegistry", "HotPool", "InferaAdapter", "Buyback",
     "InferaTimelock", "VeINFR", "InferaGovernor",
     "Distribution", "TeamVesting", "InvestorVesting", "TreasuryVesting", "EcosystemVesting",

@@ -237,6 +237,10 @@ def _judges(terms: Terms) -> list[Creation]:
             lambda at: {"stakeRegistry_": at("StakeRegistry"), "rule_": rule},
             lambda at, read: [read("stakeRegistry", at("StakeRegistry")), read("rule", rule)],
         ),
+        Creation(
+            "CheckDesk",
+            lambda at: {"jobRegistry_": at("JobRegistry"), "reputation_": at("Reputation")},
+        ),
     ]  # fmt: skip
     if game is not None:
         play = (

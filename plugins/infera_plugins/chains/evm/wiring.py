@@ -83,6 +83,7 @@ def wires(terms: Terms) -> list[Wire]:
     made += [_setter("JobRegistry", "setCourt", "isCourt", name) for name in courts]
     made += [
         _setter("BatchCourt", "setExaminer", "isExaminer", "BatchExaminer"),
+        _setter("Reputation", "setWriter", "isWriter", "CheckDesk"),
         _names("PaymentVault", "setClaimDesk", "claimDesk", "ClaimDesk"),
         _names("AttestationVerifier", "setQuorum", "quorum", "EvidenceQuorum"),
         _names("ModelRegistry", "setHotPool", "hotPool", "HotPool"),
@@ -231,7 +232,7 @@ def members(terms: Terms) -> list[Members]:
         Members("JobRegistry", "courts", those(courts), "CourtChanged", "court"),
         Members("BatchCourt", "examiners", those(["BatchExaminer"]), "ExaminerChanged", "examiner"),
         Members("AttestationVerifier", "guardians", those([]), "GuardianChanged", "guardian"),
-        Members("Reputation", "writers", those([]), "WriterChanged", "writer"),
+        Members("Reputation", "writers", those(["CheckDesk"]), "WriterChanged", "writer"),
         granted(PROPOSER, "proposers", "InferaGovernor"),
         granted(CANCELLER, "cancellers", "InferaGovernor"),
         granted(ADMIN, "admins", "InferaTimelock"),
