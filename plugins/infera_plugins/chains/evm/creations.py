@@ -237,10 +237,6 @@ def _judges(terms: Terms) -> list[Creation]:
             lambda at: {"stakeRegistry_": at("StakeRegistry"), "rule_": rule},
             lambda at, read: [read("stakeRegistry", at("StakeRegistry")), read("rule", rule)],
         ),
-        Creation(
-            "CheckDesk",
-            lambda at: {"jobRegistry_": at("JobRegistry"), "reputation_": at("Reputation")},
-        ),
     ]  # fmt: skip
     if game is not None:
         play = (
@@ -298,6 +294,11 @@ def _evidence(terms: Terms) -> list[Creation]:
             terms, "Reputation",
             lambda at: {"stakeRegistry_": at("StakeRegistry"), "rule_": rule},
             lambda at, read: [read("stakeRegistry", at("StakeRegistry")), read("rule", rule)],
+            handed=True,
+        ),
+        Creation(
+            "CheckDesk",
+            lambda at: {"jobRegistry_": at("JobRegistry"), "reputation_": at("Reputation")},
         ),
     ]  # fmt: skip
 
