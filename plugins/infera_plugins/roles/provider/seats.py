@@ -168,7 +168,9 @@ class SeatKeeper:
     async def leave(self) -> None:
         """Give notice for every seat, free those whose notice is over, take what was earned."""
         if self.cold is None:
-            self._say("stop", "seats are left by the key that owns the stake: `infera seats leave`")
+            self._say(
+                "stop", "keeps its seats: only the key that owns the stake can give notice for them"
+            )
             return
         me = self.who.address
         try:
@@ -184,7 +186,7 @@ class SeatKeeper:
                 self._seated[model_id] = seat
                 self._tell(
                     f"gave notice for {self._name(model_id)}; paid for {ends - now} s more, as "
-                    "long as its heartbeat is fresh: `infera seats claim` collects it"
+                    "long as its heartbeat is fresh; anybody can have it paid out (HotPool.claim)"
                 )
             await self._collect(1)
         except ChainError as error:

@@ -96,8 +96,8 @@ class StakeCover:
                 )
             elif rising:
                 self._tell(
-                    "its throughput is not declared: `infera stake declare` does that, with the "
-                    "key that owns the stake"
+                    "its throughput is not declared: StakeRegistry.declare does that, sent with "
+                    "the key that owns the stake"
                 )
         except ChainUnavailableError as error:
             raise TransientError(f"cannot look at the stake: {error.message}") from error
