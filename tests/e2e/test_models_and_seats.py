@@ -236,8 +236,9 @@ async def test_a_seat_is_bid_for_kept_won_back_and_paid_to_the_second(make_node:
     async with small_network(make_node, text) as small:
         chain, market, me = evm(small), small.chain.seats, small.address("provider-1")
         assert market is not None
-        await govern(small, "addModel", PARROT, MODEL, "ipfs://parrot", TERMS)
+        # Money first: a seat taken while the budget is empty is not paid until some comes.
         await fund(small)
+        await govern(small, "addModel", PARROT, MODEL, "ipfs://parrot", TERMS)
         await small.seen.wait(SeatTaken, lambda event: event.ask == 20)
 
         rival = key(small, "rival")
