@@ -43,6 +43,7 @@ def infera_register_commands(register: Callable[[click.Command], None]) -> None:
     from .commands import contracts
     from .commands_gov import gov
     from .commands_stake import stake
+    from .commands_upgrade import upgrade_command  # noqa: F401 - it joins the group by itself
     from .commands_vault import vault
 
     for command in (contracts, gov, stake, vault):
