@@ -92,6 +92,35 @@ def contracts(args: list[str]) -> None:
 
 
 @task
+def attacks(args: list[str]) -> None:
+    """Take each defence of the contracts away and see its tests fail (slow; needs node)."""
+    npm_packages()
+    python(str(CONTRACTS / "script" / "attacks.py"), *args)
+
+
+@task
+def mutate(args: list[str]) -> None:
+    """Break the contracts in small ways and see whether a test notices (slow; needs node)."""
+    npm_packages()
+    python(str(CONTRACTS / "script" / "mutate.py"), *args)
+
+
+@task
+def slither(args: list[str]) -> None:
+    """Analyse the contracts statically; the tool gets an environment of its own (needs node)."""
+    npm_packages()
+    program = tool("slither", "slither-analyzer==0.11.6", "crytic-compile==0.4.2")
+    python(str(CONTRACTS / "script" / "slither.py"), program, *args)
+
+
+@task
+def halmos(args: list[str]) -> None:
+    """Check the contracts' arithmetic symbolically; the tool gets its own environment, too."""
+    npm_packages()
+    python(str(CONTRACTS / "script" / "halmos.py"), tool("halmos", "halmos==0.3.3"), *args)
+
+
+@task
 def bench(args: list[str]) -> None:
     """Print what is measured on this machine; nothing is asserted."""
     for path in sorted(p for s in ("ext", "core", "plugins") for p in (ROOT / s).rglob("bench.py")):
@@ -289,6 +318,20 @@ def npm_packages() -> None:
         # The programs are in packages of their own: no package needs to run a script.
         run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder=CONTRACTS)
         done.mark("packages", inputs)
+
+
+def tool(name: str, *packages: str) -> str:
+    """A program whose packages do not go together with the project's, in `.nox/NAME`."""
+    folder = ROOT / ".nox" / name
+    program = folder / BIN.name / name
+    wanted = "\n".join((sys.version, *packages))
+    stamp = folder / "packages"
+    if not (stamp.exists() and stamp.read_text() == wanted and program.exists()):
+        say(f"installing {' '.join(packages)}")
+        run([sys.executable, "-m", "venv", "--clear", str(folder)])
+        run([str(folder / BIN.name / PYTHON.name), "-m", "pip", "install", *PIP, "-q", *packages])
+        stamp.write_text(wanted)
+    return str(program)
 
 
 def build_inputs() -> list[Path]:

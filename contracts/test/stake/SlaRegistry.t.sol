@@ -101,6 +101,11 @@ contract SlaRegistry_Claim_Test is SlaFixture {
         refused(abi.encodeWithSelector(ISlaRegistry.SlaRegistry_NoQuorum.selector, 0, 0), START, reports(0, 2));
     }
 
+    function test_claim_fewWithMuchStake_reverts() external {
+        stakeAs(actor(names[0]), Role.Validator, MINIMUM, address(0));
+        refused(abi.encodeWithSelector(ISlaRegistry.SlaRegistry_NoQuorum.selector, 2, 3 * MINIMUM), START, reports(2, 2));
+    }
+
     function test_claim_littleStake_reverts() external {
         ISlaRegistry.Rule memory rule = ruled();
         rule.quorumStake = uint96(3 * MINIMUM + 1);
