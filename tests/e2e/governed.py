@@ -21,7 +21,7 @@ from infera_plugins.chains.evm.bindings.stake_registry import StakeRegistry
 from infera_plugins.chains.evm.bindings.ve_infr import VeINFR
 from infera_plugins.chains.evm.bindings.vesting import Vesting
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.deploy import FAUCET
+from infera_plugins.chains.evm.faucet import FAUCET
 
 if TYPE_CHECKING:
     from pathlib import Path

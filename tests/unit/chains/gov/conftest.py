@@ -20,8 +20,8 @@ from infera.cli import main
 from infera.keys import KeyStore
 from infera_plugins.chains.evm import commands_desk
 from infera_plugins.chains.evm.commands_desk import at_contracts, opened
-from infera_plugins.chains.evm.deploy import FAUCET
 from infera_plugins.chains.evm.embedded import EmbeddedNode
+from infera_plugins.chains.evm.faucet import FAUCET
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,7 +10,7 @@ import pytest
 from governed import DAY, DELAY, HOLDERS, INFR_WEI, VOTING_DELAY, VOTING_PERIOD
 
 from infera_plugins.chains.evm.bindings.payment_vault import PaymentVault
-from infera_plugins.chains.evm.deploy import FAUCET
+from infera_plugins.chains.evm.faucet import FAUCET
 from infera_plugins.chains.evm.governance_times import LONGEST_LOCK
 
 if TYPE_CHECKING:
