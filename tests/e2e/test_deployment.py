@@ -18,15 +18,17 @@ import yaml
 from live_network import ROOT, network, until
 
 from infera.cli import main
-from infera.cli.common import http_json, load_config
+from infera.cli.common import http_json
 from infera.errors import InferaError
 from infera.keys import KeyStore
-from infera_plugins.chains.evm.config import EvmConfig
+from infera_plugins.chains.evm.blueprint import draw
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.deploy import FAUCET
-from infera_plugins.chains.evm.deployment import FACTORY
+from infera_plugins.chains.evm.faucet import FAUCET
 from infera_plugins.chains.evm.gas import ORACLE
-from infera_plugins.chains.evm.verify_code import expected_code
+from infera_plugins.chains.evm.placing import FACTORY
+from infera_plugins.chains.evm.prospects import GAS_CAP
+from infera_plugins.chains.evm.terms import Terms
+from infera_plugins.chains.evm.verify_code import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,31 +136,27 @@ def test_deploy_verify_tamper_and_again(chain: Chain) -> None:
     assert plan["method"] == "create2"
     fees = {step["l1_fee_wei"] for step in plan["transactions"]}
     assert fees == ({str(L1_FEE)} if chain.mode == "optimism" else {None})
+    assert max(step["gas"] for step in plan["transactions"]) <= GAS_CAP
 
     done = chain.json(*deploy, "--yes")
     assert done["contracts"] == plan["contracts"]  # what was shown is what came
     manifest = json.loads((chain.home / "contracts.json").read_text())
     assert manifest["contracts"] == plan["contracts"]
+    assert set(manifest["contracts"]) == set(draw(Terms.model_validate(manifest["terms"])).names)
     assert manifest["method"] == "create2"
     for label, tx in manifest["transactions"].items():
         receipt = chain.ask("eth_getTransactionReceipt", tx)
         assert receipt["status"] == "0x1", label
+        assert int(receipt["gasUsed"], 16) < GAS_CAP, label
         assert int(receipt["blockNumber"], 16) == manifest["blocks"][label]
 
     said = chain.json("contracts", "verify")
     assert [f for f in said["findings"] if not f["ok"]] == []
-    assert len(said["findings"]) > 25
+    assert len(said["findings"]) > 200
 
     before = chain.blocks()
     assert "nothing to do" in chain.run(*deploy, "--yes")
     assert chain.blocks() == before
-    other = chain.home / "other.json"  # without the manifest the chain itself says what stands
-    assert "nothing to do" in chain.run(*deploy, "--yes", "--out", str(other))
-    assert chain.blocks() == before
-    again = json.loads(other.read_text())
-    assert again["contracts"] == plan["contracts"]
-    assert again["block"] == manifest["blocks"]["INFR"]  # the first that can hold events
-
     call = interface("JobRegistry").functions["setChallengeWindow"].call(60)
     tx = {
         "from": FAUCET.address,
@@ -175,24 +173,55 @@ def test_deploy_verify_tamper_and_again(chain: Chain) -> None:
 def test_a_public_chain_by_its_shipped_configuration(tmp_path: Path) -> None:
     with anvil(tmp_path, "optimism", "--chain-id", "84532") as chain:
         deploy = ("contracts", "deploy", "--key", "deployer", "--yes", "--confirmations", "0")
-        assert "usdc_unusable" in chain.run(*deploy, code=1)  # no toy money on a public chain
+        bare = chain.run(*deploy, code=1)  # no toy money on a public chain
+        assert "usdc, launch.distribution.team" in bare
         assert "wrong_chain" in chain.run(*deploy, "--config", "base", code=1)
-        named = (*deploy, "--config", "base-sepolia")
+        asked = chain.run(*deploy, "--config", "base-sepolia", code=1)
+        assert "deployment_settings_missing" in asked
+        for name in ("team", "investors", "public_launch", "foundation"):
+            assert f"launch.distribution.{name}" in asked
+        assert "usdc" not in asked
+        assert "market" not in asked
+
+        config = yaml.safe_load((ROOT / "configs" / "base-sepolia.yaml").read_text())
+        [block] = config["chains"]
+        people = {"team": "0x" + "a1" * 20, "investors": "0x" + "a2" * 20,
+                  "public_launch": "0x" + "a3" * 20, "foundation": "0x" + "a4" * 20}  # fmt: skip
+        block["launch"]["distribution"] = people
+        block["launch"]["market"].pop("pool_factory")  # no such factory on this chain
+        file = tmp_path / "sepolia.yaml"
+        file.write_text(yaml.safe_dump(config))
+        named = (*deploy, "--config", str(file))
         assert "usdc_unusable" in chain.run(*named, code=1)  # nothing stands there yet
-        usdc = next(iter(load_config("base-sepolia", chain.home).layers["chains"])).config
-        assert isinstance(usdc, EvmConfig)
-        assert usdc.usdc is not None
-        token = "0x" + expected_code("USDC", usdc.usdc, 84532).hex()
-        chain.ask("anvil_setCode", usdc.usdc, token)
+        usdc = block["usdc"]
+        token = interface("USDC").creation(FAUCET.address)
+        code = Workshop(84532, 1).build(usdc, token)
+        chain.ask("anvil_setCode", usdc, "0x" + code.hex())
         assert "deployed" in chain.run(*named)
         manifest = chain.home / "base-sepolia.json"  # where the configuration looks for it
         record = json.loads(manifest.read_text())
-        assert record["contracts"]["USDC"] == usdc.usdc
+        assert record["contracts"]["USDC"] == usdc
         assert "USDC" not in record["transactions"]
-        chain.run("contracts", "verify", "--manifest", str(manifest))
+        assert record["governor"] == record["contracts"]["InferaTimelock"]
+        looked = ("contracts", "verify", "--manifest", str(manifest))
+        text = chain.run(*looked)
+        assert "minimum stakes are in INFR alone" in text
+        assert "has yet to accept" in text
         before = chain.blocks()
         assert "nothing to do" in chain.run(*named)
         assert chain.blocks() == before
+
+        accept = ("contracts", "accept", "--contracts", str(manifest), "--key", "governor", "--yes")
+        chain.ask("anvil_setBalance", chain.key("governor"), hex(10**18))  # anybody's key
+        assert "too_early" in chain.run(*accept, code=1)
+        chain.ask("evm_increaseTime", hex(7 * 86_400 + 1))
+        chain.ask("evm_mine")
+        chain.ask("evm_setIntervalMining", 1)  # the command waits for a block to follow
+        chain.run(*accept)
+        text = chain.run(*looked)
+        assert "holds no role anywhere" in text
+        assert "has yet to accept" not in text
+        assert "owns everything already" in chain.run(*accept)
 
 
 def test_ownership_stake_and_money_by_hand(tmp_path: Path) -> None:

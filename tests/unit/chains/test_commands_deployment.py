@@ -295,7 +295,7 @@ def test_a_public_chain_needs_what_only_people_know() -> None:
         "price": {"minimum_usdc": {"router": 5}},
     }  # fmt: skip
     settings = {"usdc": "0x" + "11" * 20, "launch": launch}
-    with pytest.raises(InferaError, match="launch.price.feed"):
+    with pytest.raises(InferaError, match=r"launch\.price\.feed"):
         terms_of(EvmConfig.model_validate(settings), 8453, FAUCET.address, 0)
     del launch["price"]
     terms = terms_of(EvmConfig.model_validate(settings), 8453, FAUCET.address, 0)

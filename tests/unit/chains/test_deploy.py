@@ -162,7 +162,7 @@ async def test_public_chains_get_no_play_money(
 ) -> None:
     for module in (faucet, session, terms):
         monkeypatch.setattr(module, "DEVELOPMENT_CHAINS", frozenset())
-    with pytest.raises(NeedsOperatorError, match="usdc, launch.distribution.team") as caught:
+    with pytest.raises(NeedsOperatorError, match=r"usdc, launch\.distribution\.team") as caught:
         async with run_chain(tmp_path, chain_id=8453):
             pass
     assert caught.value.code == "deployment_settings_missing"

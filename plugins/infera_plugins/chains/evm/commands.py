@@ -113,13 +113,13 @@ def deploy_command(
                     code="wrong_chain",
                     hint="correct --rpc or `chain_id:`",
                 )
-            if settings.usdc is not None:
-                await require_usdc(desk, settings.usdc)
             record = await recorded(desk.rpc, desk.chain_id, path, False)
             begun = record.terms.get("start") if record.terms else None
             terms = terms_of(
                 settings, desk.chain_id, signer.address, begun or await desk.now(), salt=salt
             )
+            if terms.usdc is not None:
+                await require_usdc(desk, terms.usdc)
             deployer = Deployer(
                 desk.rpc, desk.transactor, signer, draw(terms), record, path,
                 report=(lambda _: None) if as_json else click.echo,

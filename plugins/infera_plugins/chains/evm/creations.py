@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .contracts import interface
 from .parts import MICRO, WEI, At, Creation, Read
-from .terms import TIMELOCK
+from .terms import TIMELOCK, governor_of
+from .wiring import wires
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,11 +53,6 @@ def creations(terms: Terms) -> list[Creation]:
     ]
 
 
-def governor_of(terms: Terms, at: At) -> Address:
-    """Who owns the contracts in the end."""
-    return at("InferaTimelock") if terms.governor == TIMELOCK else terms.governor
-
-
 def treasury_of(terms: Terms, at: At) -> Address:
     """Who gets the treasury's fees."""
     return terms.launch.treasury or governor_of(terms, at)
@@ -74,10 +70,9 @@ def _proxied(
     name: str,
     arguments: Callable[[At], Mapping[str, Any]],
     reads: Callable[[At, Callable[..., Read]], Sequence[Read]],
-    *,
-    handed: bool = False,
 ) -> Creation:
-    """An upgradeable contract. `handed`: the deployer wires it before the governor gets it."""
+    """An upgradeable contract. The deployer owns it first if it has calls to make on it."""
+    handed = any(wire.contract == name for wire in wires(terms))
 
     def given(at: At) -> dict[str, Any]:
         owner = terms.deployer if handed else governor_of(terms, at)
@@ -163,7 +158,6 @@ def _settlement(terms: Terms) -> list[Creation]:
                 *(read("minimumStake", least * WEI, role)
                   for role, least in minimums.items() if not priced[role]),
             ],
-            handed=True,
         ),
         _proxied(
             terms, "JobRegistry",
@@ -174,7 +168,6 @@ def _settlement(terms: Terms) -> list[Creation]:
                 read("stakeRegistry", at("StakeRegistry")),
                 read("challengeWindow", terms.challenge_window_s),
             ],
-            handed=True,
         ),
         _proxied(
             terms, "PaymentVault",
@@ -192,7 +185,6 @@ def _settlement(terms: Terms) -> list[Creation]:
                 read("fees", FEES_BPS),
                 read("expirySlack", EXPIRY_SLACK_S),
             ],
-            handed=True,
         ),
     ]  # fmt: skip
 
@@ -222,7 +214,6 @@ def _judges(terms: Terms) -> list[Creation]:
                 read("jobRegistry", at("JobRegistry")),
                 read("parameters", tuple(demands.values())),
             ],
-            handed=True,
         ),
         _proxied(
             terms, "ClaimDesk",
@@ -248,7 +239,6 @@ def _judges(terms: Terms) -> list[Creation]:
             lambda at, read: [
                 read("jobRegistry", at("JobRegistry")), read("parameters", play),
             ],
-            handed=True,
         ))  # fmt: skip
     return made
 
@@ -275,7 +265,6 @@ def _evidence(terms: Terms) -> list[Creation]:
                 read("lifetime", enclave.lifetime_s),
                 read("development", enclave.development),
             ],
-            handed=True,
         ),
         _proxied(
             terms, "EvidenceQuorum",
@@ -294,7 +283,6 @@ def _evidence(terms: Terms) -> list[Creation]:
             terms, "Reputation",
             lambda at: {"stakeRegistry_": at("StakeRegistry"), "rule_": rule},
             lambda at, read: [read("stakeRegistry", at("StakeRegistry")), read("rule", rule)],
-            handed=True,
         ),
         Creation(
             "CheckDesk",
@@ -334,7 +322,6 @@ def _services(terms: Terms) -> list[Creation]:
             terms, "ModelRegistry",
             lambda at: {"stakeRegistry_": at("StakeRegistry")},
             lambda at, read: [read("stakeRegistry", at("StakeRegistry"))],
-            handed=True,
         ),
         _proxied(
             terms, "HotPool",

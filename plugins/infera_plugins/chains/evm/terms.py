@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from infera.types import Address
 
     from .config import EvmConfig
+    from .parts import At
 
 TIMELOCK = "timelock"
 
@@ -48,6 +49,11 @@ class Terms(BaseModel):
     def differences(self, other: Terms) -> list[str]:
         """`name this not that` for all that differs."""
         return _differences("", self.model_dump(mode="json"), other.model_dump(mode="json"))
+
+
+def governor_of(terms: Terms, at: At) -> Address:
+    """Who owns the contracts in the end."""
+    return at("InferaTimelock") if terms.governor == TIMELOCK else terms.governor
 
 
 def _differences(name: str, one: Any, other: Any) -> list[str]:

@@ -17,12 +17,11 @@ from infera.protocol.abi import ZERO_ADDRESS, checksum_address
 
 from .blueprint import draw
 from .contracts import interface
-from .creations import governor_of
 from .deployment import Placement
 from .manifest import written
 from .placing import create2_address, create_address, salt_of
 from .rpc import RpcFailureError, unhex
-from .terms import TIMELOCK, Terms
+from .terms import TIMELOCK, Terms, governor_of
 from .verify_history import history, holders
 from .wiring import acceptance, operation
 

@@ -8,9 +8,8 @@ from infera.protocol.abi import ZERO_ADDRESS
 from infera_ext import keccak256
 
 from .contracts import interface
-from .creations import governor_of
 from .parts import MICRO, At, Creation, Members, Read, Wire
-from .terms import TIMELOCK
+from .terms import TIMELOCK, governor_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,6 +79,7 @@ def wires(terms: Terms) -> list[Wire]:
     launch = terms.launch
     slashers, courts = judges(terms)
     made = [_setter("StakeRegistry", "setSlasher", "isSlasher", name) for name in slashers]
+    made.append(_names("StakeRegistry", "setJobRegistry", "jobRegistry", "JobRegistry"))
     made += [_setter("JobRegistry", "setCourt", "isCourt", name) for name in courts]
     made += [
         _setter("BatchCourt", "setExaminer", "isExaminer", "BatchExaminer"),
