@@ -136,7 +136,7 @@ async def _live(home: Path, point: str | None) -> None:
             await _recovered(small)
 
 
-async def _load(small: Small, answers: Any) -> None:
+async def _load(small: Small, answers: Any, count: int = JOBS) -> None:
     """Jobs at once, streamed or not; each answer a caller has had is written down for good."""
 
     async def one(number: int) -> None:
@@ -159,7 +159,7 @@ async def _load(small: Small, answers: Any) -> None:
         answers.flush()
 
     async with anyio.create_task_group() as tasks:
-        for number in range(JOBS):
+        for number in range(count):
             tasks.start_soon(one, number)
 
 
