@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JOBS = 6
-STAKE = 1_000_000
 WINDOW_S = 600
 POINTS: dict[str, tuple[str, str]] = {
     "before the books go back": ("unwind", "before"),
@@ -110,8 +109,8 @@ class Life:
 
     async def live(self) -> None:
         plugins = load_plugins(PLUGINS)
-        text = config(2, router={"stake_infr": STAKE})  # each conviction takes twice as much
-        text = text.replace("router: {}", f"router: {{infr: {2 * STAKE}}}")
+        # Each conviction takes twice as much as the last, and each start adds what is missing.
+        text = config(2).replace("router: {}", "router: {infr: 2000000}")
         text = text.replace("challenge_window_s: 1", f"challenge_window_s: {WINDOW_S}")
         text = text.replace("thaw_period_s: 60", f"thaw_period_s: {10 * WINDOW_S}")
         loaded = load(text, plugins.registry, home=self.home)

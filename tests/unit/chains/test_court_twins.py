@@ -4,10 +4,8 @@ evidence that was tampered with.
 
 from __future__ import annotations
 
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -48,12 +46,9 @@ from infera_ext import merkle_root
 from infera_plugins.chains.evm.chain import EvmChain
 from infera_plugins.chains.evm.config import EvmConfig
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "e2e"))
-
-import courts
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from infera.keys import Signer
 
@@ -139,11 +134,8 @@ def _messages(trial: Trial, keys: KeyStore) -> None:
 
 
 @pytest.fixture
-async def trial(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Trial]:
-    courts.install(monkeypatch)
-    home = tmp_path_factory.mktemp("trial")
+async def trial(tmp_path: Path) -> AsyncIterator[Trial]:
+    home = tmp_path
     async with State(f"sqlite:///{home / 'state.db'}") as state:
         context = Context("test", home, EventBus(), state, KeyStore(home / "keys"))
         settings = {"rpc": "embedded", "deploy": True, "fund": {"router": {}}}
