@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 import runpy
@@ -133,11 +132,3 @@ def test_first_call_and_offline_check_of_its_receipt(echonet: Devnet, tmp_path: 
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_gas_figures_are_the_snapshots() -> None:
-    """The one table of docs/performance.md that does not depend on the machine."""
-    gas = json.loads((ROOT / "contracts" / "snapshots" / "gas.json").read_text("utf-8"))
-    page = (ROOT / "docs" / "performance.md").read_text("utf-8")
-    shown = re.findall(r"^\| `(?:commitBatch|applyDebits|claim)`[^|]*\| ([\d,]+) \|", page, re.M)
-    assert sorted(int(n.replace(",", "")) for n in shown) == sorted(map(int, gas.values()))

@@ -34,7 +34,7 @@ DAY = 86_400
 INFR_WEI = 10**18
 SUPPLY = 1_000_000_000 * INFR_WEI
 VESTING = 830_000_000 * INFR_WEI
-"""What does not circulate for a year: docs/governance.md, section 4."""
+"""What does not circulate for a year: docs/protocol/distribution.md."""
 
 HOLDERS = {"whale": 13_500_000, "shark": 7_000_000, "minnow": 400_000}
 """Keys and what each holds in INFR; the deployer has the rest. Quorums are 6.8 and 13.6 million."""
@@ -58,7 +58,7 @@ def holders(home: Path) -> dict[str, Signer]:
 
 
 async def govern(desk: Desk, home: Path) -> None:
-    """Deploy everything as docs/governance.md has it, endow the holders, write the manifest."""
+    """Deploy everything as docs/protocol/governance.md has it, endow the holders, write the manifest."""
 
     async def create(code: bytes) -> Address:
         receipt = await desk.transactor.send(FAUCET, None, code)

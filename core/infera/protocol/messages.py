@@ -1,5 +1,5 @@
 """The five signed messages of docs/protocol.md §2, field for field and in its order, and the two
-of docs/models.md.
+of docs/protocol/hot-pool.md.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class ProviderOffer(TypedStruct):
 
 @dataclass(frozen=True, slots=True)
 class DemandSignal(TypedStruct):
-    """A router's wish how many seats a model should have (docs/models.md).
+    """A router's wish how many seats a model should have (docs/protocol/hot-pool.md).
 
     Signed by the router's hot key for the hot pool's domain; `sequence` only ever rises.
     """

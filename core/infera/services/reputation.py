@@ -1,5 +1,5 @@
 """A score per provider, from what validators found; it sets how often its jobs are sampled
-(docs/attestation.md, "Reputation").
+(docs/protocol/reputation.md).
 """
 
 from __future__ import annotations

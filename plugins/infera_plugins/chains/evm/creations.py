@@ -38,7 +38,7 @@ PARAMETER_CALLS = (
     ("PaymentVault", "setExpirySlack"),
     ("PaymentVault", "setFees"),
 )
-"""What the governor starts with as parameters (docs/governance.md)."""
+"""What the governor starts with as parameters (docs/protocol/governance.md)."""
 
 
 def creations(terms: Terms) -> list[Creation]:

@@ -1,4 +1,4 @@
-"""Votes signed by one account and sent by another (EIP-712, docs/governance.md)."""
+"""Votes signed by one account and sent by another (EIP-712, docs/protocol/governance.md)."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class UsdcStake(_Block):
 
 
 class Distribution(_Block):
-    """Who gets the billion INFR (docs/governance.md, "Distribution")."""
+    """Who gets the billion INFR (docs/protocol/distribution.md)."""
 
     team: AddressText | None = None
     """Beneficiary of the team's vesting wallet. A public chain needs it; so do the next three."""
@@ -83,7 +83,7 @@ class Distribution(_Block):
 
 
 class Governance(_Block):
-    """Times and threshold of the governor and its timelock (docs/governance.md)."""
+    """Times and threshold of the governor and its timelock (docs/protocol/governance.md)."""
 
     timelock_delay_s: Annotated[int, Field(ge=1, le=30 * DAY)] = 7 * DAY
     """Between a decision and its execution; seven days or more, except on test networks."""
@@ -98,7 +98,7 @@ class Governance(_Block):
 
 
 class Price(_Block):
-    """What INFR is worth, for minimum stakes in USDC (docs/stake.md)."""
+    """What INFR is worth, for minimum stakes in USDC (docs/protocol/stake.md)."""
 
     feed: AddressText | None = None
     """A Chainlink feed of USD per INFR; a development chain gets one that its deployer sets."""
@@ -114,7 +114,7 @@ class Price(_Block):
 
 
 class Court(_Block):
-    """Demands for leaves (docs/court.md)."""
+    """Demands for leaves (docs/protocol/court.md)."""
 
     response_window_s: Annotated[int, Field(ge=60, le=3 * DAY)] = 6 * 3_600
     demand_period_s: Annotated[int, Field(ge=60, le=30 * DAY)] = 7 * DAY
@@ -123,7 +123,7 @@ class Court(_Block):
 
 
 class Desk(_Block):
-    """Claims about jobs left out or not delivered (docs/court.md)."""
+    """Claims about jobs left out or not delivered (docs/protocol/claims.md)."""
 
     inclusion_period_s: Annotated[int, Field(ge=60, le=DAY)] = 6 * 3_600
     response_window_s: Annotated[int, Field(ge=300, le=3 * DAY)] = DAY
@@ -133,7 +133,7 @@ class Desk(_Block):
 
 
 class Sla(_Block):
-    """Claims about promised uptime (docs/stake.md)."""
+    """Claims about promised uptime (docs/protocol/sla.md)."""
 
     quorum_stake: Annotated[int, Field(ge=1, le=100_000_000)] = 30_000
     """Whole INFR."""
@@ -146,7 +146,7 @@ class Sla(_Block):
 
 
 class Attestation(_Block):
-    """Enclave keys and the quorum that speaks for evidence (docs/attestation.md)."""
+    """Enclave keys and the quorum that speaks for evidence (docs/protocol/attestation.md)."""
 
     development: bool = False
     """Whether roots of development vendors may be added; decided once, refused on main networks."""
@@ -161,7 +161,7 @@ class Attestation(_Block):
 
 
 class Reputation(_Block):
-    """How findings weigh (docs/attestation.md)."""
+    """How findings weigh (docs/protocol/reputation.md)."""
 
     upheld_ppm: Annotated[int, Field(ge=1_000, le=500_000)] = 10_000
     mismatch_ppm: Annotated[int, Field(ge=1_000, le=500_000)] = 200_000
@@ -170,7 +170,7 @@ class Reputation(_Block):
 
 
 class HotPool(_Block):
-    """Seats for keeping models warm (docs/models.md)."""
+    """Seats for keeping models warm (docs/protocol/hot-pool.md)."""
 
     freshness_s: Annotated[int, Field(ge=60, le=DAY)] = 900
     notice_s: Annotated[int, Field(ge=0, le=7 * DAY)] = 3_600
@@ -180,7 +180,7 @@ class HotPool(_Block):
 
 
 class Disputes(_Block):
-    """The game over one step of a computation (docs/dispute.md)."""
+    """The game over one step of a computation (docs/protocol/dispute.md)."""
 
     depth: Annotated[int, Field(ge=1, le=5)] = 5
     clock_s: Annotated[int, Field(ge=60, le=3 * DAY)] = 6 * 3_600
@@ -194,7 +194,7 @@ class Disputes(_Block):
 
 
 class Market(_Block):
-    """Where INFR is traded (docs/buyback.md)."""
+    """Where INFR is traded (docs/protocol/buyback.md)."""
 
     pair_factory: AddressText | None = None
     """Uniswap V2 factory of the pair that the 50 million for liquidity can go to, and nowhere else.

@@ -2,7 +2,7 @@
 
 A provider compares what it has served with what its routers commit. What is in no batch once the
 claim desk takes claims is claimed there, against a bond: the router then commits the job, pays for
-it from its own bond, or is made to and slashed (docs/court.md §4).
+it from its own bond, or is made to and slashed (docs/protocol/claims.md).
 """
 
 from __future__ import annotations

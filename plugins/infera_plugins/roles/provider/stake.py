@@ -1,4 +1,4 @@
-"""A provider's stake against the throughput it claims (docs/stake.md)."""
+"""A provider's stake against the throughput it claims (docs/protocol/stake.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a validator does about a batch that is wrong: it goes to court (docs/court.md).
+"""What a validator does about a batch that is wrong: it goes to court (docs/protocol/court.md).
 
 A fault is looked for in the leaves it has fetched anyway, first here and then with a free call;
 only what both find is paid for. A batch whose leaves its router keeps to itself is asked for on the

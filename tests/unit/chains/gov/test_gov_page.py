@@ -1,4 +1,4 @@
-"""What docs/governance.md tells one to type, typed."""
+"""What docs/protocol/governance.md tells one to type, typed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from infera_plugins.chains.evm.commands_gov_propose import read_file
 if TYPE_CHECKING:
     from conftest import Town
 
-PAGE = Path(__file__).parents[4] / "docs" / "governance.md"
-SECTION = PAGE.read_text("utf-8").partition("## 8. From the command line")[2]
+PAGE = Path(__file__).parents[4] / "docs" / "protocol" / "governance.md"
+SECTION = PAGE.read_text("utf-8").partition("## From the command line")[2]
 KEYS = {"alice": "whale", "bob": "minnow"}
 WAITS = {
     "# once voting has begun": "voting_from",
