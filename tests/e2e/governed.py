@@ -58,7 +58,7 @@ def holders(home: Path) -> dict[str, Signer]:
 
 
 async def govern(desk: Desk, home: Path) -> None:
-    """Deploy everything as docs/protocol/governance.md has it, endow the holders, write the manifest."""
+    """Deploy all as docs/protocol/governance.md has it, endow the holders, write the manifest."""
 
     async def create(code: bytes) -> Address:
         receipt = await desk.transactor.send(FAUCET, None, code)

@@ -1,4 +1,4 @@
-"""What can be shown against a router's batch, in the shape the court takes it (docs/protocol/court.md).
+"""What can be shown against a router's batch, as the court takes it (docs/protocol/court.md).
 
 The values mirror `contracts/src/court/Faults.sol`, the rules `contracts/src/court/Evidence.sol`,
 one for one. Who looks at whole batches with them is `infera.protocol.examiner`.

@@ -1,4 +1,5 @@
-"""Proofs against batches, demands for leaves, jobs left out or not delivered (docs/protocol/court.md).
+"""Proofs against batches, demands for leaves, jobs left out or not delivered
+(docs/protocol/court.md).
 
 What router, provider and validator need of the courts, in the protocol's terms. Bonds are INFR wei,
 money is micro-USDC, times are UTC seconds by the chain's clock. Calls that send take the `Signer`

@@ -1,4 +1,4 @@
-"""What models there are, what the official ones are called and may cost (docs/protocol/models.md)."""
+"""What models there are, what official ones are called and may cost (docs/protocol/models.md)."""
 
 from __future__ import annotations
 

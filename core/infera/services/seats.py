@@ -1,4 +1,4 @@
-"""Being paid for keeping a model warm: seats, bids, presence, demand (docs/protocol/hot-pool.md)."""
+"""Pay for keeping a model warm: seats, bids, presence, demand (docs/protocol/hot-pool.md)."""
 
 from __future__ import annotations
 

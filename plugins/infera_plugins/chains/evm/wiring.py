@@ -36,7 +36,8 @@ def reason(text: str) -> bytes:
 
 
 def offences(terms: Terms) -> dict[bytes, tuple[int, int, int]]:
-    """(first, ceiling) in basis points and how long it is remembered, by reason (docs/protocol/stake.md).
+    """(first, ceiling) in basis points and how long it is remembered, by reason
+    (docs/protocol/stake.md).
 
     What is proven fraud is left to who proves it: the court doubles by itself.
     """

@@ -1,4 +1,5 @@
-"""How many seats an official model should have, from this router's own load (docs/protocol/hot-pool.md).
+"""How many seats an official model should have, from this router's own load
+(docs/protocol/hot-pool.md).
 
 What was measured in one epoch is signalled in the next, for every model whose seats are paid:
 
