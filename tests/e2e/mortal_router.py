@@ -86,11 +86,20 @@ class Life:
         return self.lie
 
     def arm(self) -> None:
+        """Die at the first such write since the rollback of our own lie."""
         assert self.point is not None
         name, side = POINTS[self.point]
+        unwind = Store.unwind
+
+        async def noticed(*args: Any, **kwargs: Any) -> int:
+            self.convicted = self.lie is not None
+            return await unwind(*args, **kwargs)
+
         method: Callable[..., Any] = getattr(Store, name)
 
         async def mortal(*args: Any, **kwargs: Any) -> Any:
+            if name == "unwind":
+                self.convicted = self.lie is not None
             if self.convicted and side == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             result = await method(*args, **kwargs)
@@ -98,6 +107,7 @@ class Life:
                 os.kill(os.getpid(), signal.SIGKILL)
             return result
 
+        Store.unwind = noticed  # type: ignore[method-assign]
         setattr(Store, name, mortal)
 
     async def pass_time(self, small: Small, seconds: int) -> None:
@@ -143,7 +153,6 @@ class Life:
         assert self.lie is not None
         court: Any = small.chain.court
         [evidence] = [e for e in charges(self.lie, None) if e.function == "examineCosts"]
-        self.convicted = True
         await court.prove(small.node.context.keys.get("provider-2"), evidence)
 
     async def _all_batched(self, small: Small) -> None:
