@@ -7,17 +7,25 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import click
 import pytest
 
 from infera.cli import main
 from infera.keys import KeyStore
 from infera_plugins.chains.evm import commands_desk
-from infera_plugins.chains.evm.faucet import FAUCET
+from infera_plugins.chains.evm.bindings.dev_usdc import DevUSDC
+from infera_plugins.chains.evm.bindings.hot_pool import HotPool
+from infera_plugins.chains.evm.bindings.model_registry import ModelRegistry, Terms
 from infera_plugins.chains.evm.embedded import EmbeddedNode
+from infera_plugins.chains.evm.faucet import FAUCET
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from infera_plugins.chains.evm.binding import Call
+    from infera_plugins.chains.evm.commands_desk import Desk
 
 URL = "http://127.0.0.1:1"
 
@@ -185,3 +193,121 @@ def test_the_embedded_chain_has_no_address(tmp_path: Path, capsys: Any) -> None:
     with pytest.raises(SystemExit):
         main(["contracts", "deploy", "--key", "deployer", "--home", str(tmp_path)])
     assert "--rpc URL or --config" in capsys.readouterr().err
+
+
+# -- models and seats
+
+BIRD = "0x" + "07" * 32
+BY = ("--key", "deployer", "--yes")
+
+
+def govern(shell: Shell, calls: Callable[[Desk], Sequence[Call]]) -> None:
+    """Send calls for which there is no command, as the key that governs here."""
+
+    async def send() -> None:
+        async with commands_desk.at_contracts(URL, "home", shell.home) as desk:
+            for call in calls(desk):
+                await desk.transactor.send(FAUCET, call.to, call.data)
+
+    anyio.run(send)
+
+
+@pytest.fixture
+def official(deployed: Shell) -> Shell:
+    """A model with one paid seat, and a provider with twice the minimum of stake."""
+
+    def calls(desk: Desk) -> list[Call]:
+        usdc, pool, model = DevUSDC(desk, "USDC"), HotPool(desk), bytes.fromhex(BIRD[2:])
+        terms = Terms(500_000, 1_500_000, 1_000, True, 100, 1, 1)
+        return [
+            usdc.mint(FAUCET.address, 5_000_000),
+            usdc.approve(pool.address, 5_000_000),
+            pool.fund(model, 5_000_000),
+            ModelRegistry(desk).add_model(model, "bird", "here:bird", terms),
+        ]
+
+    govern(deployed, calls)
+    deployed("stake", "deposit", "provider", "2000", "--hot-key", "hot", *BY)
+    return deployed
+
+
+def test_official_models_are_listed(deployed: Shell, official: Shell) -> None:
+    (model,) = official.json("models", "official")
+    assert model == {
+        "model_id": BIRD, "name": "bird", "version": 1, "max_price_in": 500_000,
+        "max_price_out": 1_500_000, "stake_ppm": 1_000, "incentive": True, "subsidy_rate": 100,
+        "min_seats": 1, "max_seats": 1,
+    }  # fmt: skip
+    header, row = official("models", "official").splitlines()
+    assert header.split()[:2] == ["NAME", "VERSION"]
+    assert row.split() == ["bird", "1", "0.5", "1.5", "1000", "1", "-", "1", "100", BIRD]
+
+
+def test_a_chain_without_official_models(deployed: Shell) -> None:
+    assert deployed("models", "official") == "no model is official\n"
+    assert deployed.json("models", "official") == []
+    said = deployed("seats", "show", "bird", code=1)
+    assert "model_unknown" in said
+    assert "`infera models official`" in said
+    assert "is paid nothing" in deployed("seats", "show", BIRD)
+
+
+def test_a_seat_by_hand_from_bid_to_claim(official: Shell) -> None:
+    dry = official("seats", "bid", "bird", "40", "--key", "deployer", "--dry-run")
+    assert "0.00004 USDC a second" in dry
+    assert "asks for 100 INFR of stake" in dry
+    assert official.json("seats", "show", "bird")["taken"] == []
+
+    sent = official.json("seats", "bid", "bird", "40", "--tier", "tee", "--capacity", "3", *BY)
+    assert sent["calls"][0]["function"] == "bid"
+    shown = official.json("seats", "show", BIRD)
+    (seat,) = shown["taken"]
+    assert (seat["provider"], seat["ask"], seat["capacity"]) == (FAUCET.address, 40, 3)
+    assert (seat["tiers"], seat["tokens_per_second"]) == (["tee"], 100)
+    assert seat["present"]
+    assert shown["highest_ask"] == 100
+    assert "1 of 1 taken" in official("seats", "show", "bird")
+    again = official("seats", "bid", "bird", "30", *BY, code=1)
+    assert "HotPool_AlreadySeated" in again
+
+    # Time has passed: something was earned, and anybody can have it paid out.
+    dry = official("seats", "claim", "--key", "deployer", "--dry-run")
+    assert "all of its 1 seats" in dry
+    before = int(official.json("vault", "show", "deployer")["wallet"])
+    official("seats", "claim", "deployer", *BY)
+    earned = int(official.json("vault", "show", "deployer")["wallet"]) - before
+    assert earned > 0
+    assert earned % 40 == 0
+    nobody = official("seats", "claim", "other", *BY, code=1)
+    assert "nothing_due" in nobody
+
+    assert "paid for 10 s more" in official(
+        "seats", "leave", "bird", "--key", "deployer", "--dry-run"
+    )
+    official("seats", "leave", "bird", *BY)
+    (seat,) = official.json("seats", "show", "bird")["taken"]
+    assert seat["leaves_at"] > seat["taken_at"]
+    assert "HotPool_NoticeGiven" in official("seats", "leave", "bird", *BY, code=1)
+
+
+def test_a_bid_that_no_pool_takes_says_what_to_do(official: Shell) -> None:
+    assert "the dearest ask" in official("seats", "bid", "bird", "101", *BY, code=1)
+    many = ("--tokens-per-second", "2000")
+    assert "`infera stake deposit provider`" in official(
+        "seats", "bid", "bird", "9", *many, *BY, code=1
+    )
+    assert "who has a seat" in official("seats", "leave", "bird", *BY, code=1)
+
+
+def test_throughput_is_declared(official: Shell) -> None:
+    said = official("stake", "declare", "bird", "1000", "--key", "deployer", "--dry-run")
+    assert "asks for 1,000 INFR above the minimum" in said
+    assert "1,000 INFR are needed, and 2,000 INFR staked" in said
+    official("stake", "declare", "bird", "1000", *BY)
+    (provider, *_) = official.json("stake", "show", "deployer")["roles"]
+    assert provider["required"] == str(2_000 * 10**18)
+    over = official("stake", "declare", "bird", "1001", *BY, code=1)
+    assert "StakeRegistry_BelowMinimum" in over
+    official("stake", "declare", BIRD, "0", *BY)
+    (provider, *_) = official.json("stake", "show", "deployer")["roles"]
+    assert provider["required"] == str(1_000 * 10**18)
