@@ -97,6 +97,21 @@ def test_every_page_says_what_holds_and_what_governors_cannot_do(page: str) -> N
     assert {"Who can call what", "What a governor cannot do", "Invariants"} <= set(titles)
 
 
+@pytest.mark.parametrize("page", sorted(path.stem for path in PROTOCOL.glob("*.md")))
+def test_diagrams_are_mermaid_and_every_state_is_reached(page: str) -> None:
+    for diagram in re.findall(r"^```mermaid\n(.*?)^```$", text_of(page), re.M | re.S):
+        head, *lines = diagram.splitlines()
+        assert head == "stateDiagram-v2"
+        # Neither colons nor semicolons may be in a label.
+        moves = [re.fullmatch(r" +(\S+) --> (\S+): [^:;]+| +(\S+) --> (\[\*\])", s) for s in lines]
+        assert [line for line, move in zip(lines, moves, strict=True) if move is None] == []
+        pairs = [(move[1] or move[3], move[2] or move[4]) for move in moves if move]
+        reached = {"[*]"}
+        for _ in pairs:
+            reached |= {after for before, after in pairs if before in reached}
+        assert {state for pair in pairs for state in pair} == reached
+
+
 def test_every_named_test_is_one() -> None:
     sources = "".join(path.read_text("utf-8") for path in CONTRACTS.glob("test/**/*.sol"))
     there = set(re.findall(r"\bfunction (\w+)", sources))
