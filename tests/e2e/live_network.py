@@ -36,7 +36,7 @@ def fast_devnet(**changes: Any) -> dict[str, Any]:
         if role["kind"] == "router":
             role |= {"batch_interval_s": 0.5} | changes
         if role["kind"] == "provider":
-            role["claim_interval_s"] = 2.0
+            role |= {"claim_interval_s": 2.0, "seat_interval_s": 1.0, "seat_claim_usdc": 0.002}
     return config
 
 

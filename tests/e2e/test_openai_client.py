@@ -45,6 +45,15 @@ def test_models(client: openai.OpenAI) -> None:
     assert extra["tiers"] == ["optimistic"]
 
 
+def test_seats_are_taken_and_paid(devnet: Devnet) -> None:
+    node = devnet.node
+    node.line("made first-light official")
+    for name in ("provider-1", "provider-2"):
+        who = devnet.accounts[name][:10]
+        assert "0.001000 USDC a second" in node.line(f"provider {who} keeps first-light warm")
+        assert node.line(f"by provider {who} for its seats").startswith("earned ")
+
+
 def test_chat_costs_what_its_receipt_says_and_the_receipt_holds_offline(
     devnet: Devnet, client: openai.OpenAI, tmp_path: Any
 ) -> None:

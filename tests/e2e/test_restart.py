@@ -91,6 +91,8 @@ def test_a_killed_node_comes_back_and_stops_in_order(tmp_path: Path) -> None:
         again = node.ready()
         same = {name: again[name] for name in ("api_key", "accounts", "contracts", "chain_id")}
         assert same == {name: facts[name] for name in same}
+        assert "made first-light official" not in node.output
+        assert "earned " in node.line("for its seats")
         account = get(again["base_url"], "/account", again["api_key"])
         assert account["spent"] > 0
         assert account["free"] + account["locked"] + account["spent"] >= 50 * USDC

@@ -1,4 +1,4 @@
-"""`infera models`: what a router serves."""
+"""`infera models`: what a router serves, and what plugins know of models."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from infera.cli.common import http_json, table
 def command(ctx: click.Context, target: str, rest: tuple[str, ...], api_key: str | None) -> None:
     """List the models a router serves, with prices per million tokens.
 
-    TARGET is a base URL. With a path instead, an installed plugin's `models` command takes over,
-    if there is one.
+    TARGET is a base URL. With the name of a plugin's command instead (`official`, `inspect`), that
+    runs.
     """
     if "://" not in target:
         ctx.exit(_plugin_command(ctx, target, rest))

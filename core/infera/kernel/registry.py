@@ -116,10 +116,21 @@ class Registry:
         self.checks[check.code] = check
 
     def add_command(self, command: click.Command, plugin: str) -> None:
-        if not command.name:
+        """A subcommand; a group joins one of its name that another plugin brought."""
+        from click import Group
+
+        name = command.name
+        if not name:
             raise PluginError(f"plugin {plugin!r} registers a command without a name")
-        self._claim("commands", command.name, plugin, location(command.callback))
-        self.commands[command.name] = command
+        known = self.commands.get(name)
+        parts = command.commands if isinstance(command, Group) else {}
+        if not (isinstance(known, Group) and parts):
+            self._claim("commands", name, plugin, location(command.callback))
+        for part, one in parts.items():
+            self._claim("commands", f"{name} {part}", plugin, location(one.callback))
+        if isinstance(known, Group):
+            command = Group(name, {**known.commands, **parts}, help=known.help)
+        self.commands[name] = command
 
     def _claim(self, table: str, key: str, plugin: str, where: str) -> None:
         owner = f"plugin {plugin!r} ({where})"

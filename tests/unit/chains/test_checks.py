@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-REACHABLE, STAKED = CHECKS
+REACHABLE, STAKED, COVERED = CHECKS
 
 
 async def run(home: Path, **settings: Any) -> str | None:
@@ -126,3 +126,45 @@ async def test_operators_must_be_staked(
         gift = {"contracts": "auto", "fund": {"hot": {}}}
         assert await says(Validator(stake_infr=10_000), **gift) is None  # play money at start
         assert await says(Validator(stake_infr=10_000), **gift | {"fund": {}}) is not None
+
+
+class Provider(OperatorConfig):
+    staked_as: ClassVar[OperatorRole | None] = OperatorRole.PROVIDER
+    key: str = "rich"
+
+
+async def test_a_providers_stake_must_cover_what_it_declared(
+    run_chain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms: Any = {"model": "0x" + "07" * 32, "uri": "here:it", "stake_ppm": 1_000}
+    terms |= {"max_price_in": 1, "max_price_out": 1}
+    home = tmp_path / "node"
+    home.mkdir()
+    async with run_chain(tmp_path, fund={"rich": {}}, official={"bird": terms}) as net:
+        line, chain = Line(net.chain.session.node), net.chain
+        monkeypatch.setattr(transport, "make_transport", lambda *_, **__: line)
+
+        async def says(config: OperatorConfig, **settings: Any) -> str | None:
+            settings = {"rpc": "http://x", "contracts": dict(chain.contracts)} | settings
+            blocks: Any = {"chains": [EvmConfig.model_validate(settings)], "roles": [config]}
+            return await COVERED.run(CheckContext(home, blocks))
+
+        assert await says(Provider()) is None  # its key is not even made
+        rich = KeyStore(home / "keys").add("rich", net.context.keys.get("rich"))
+        assert await says(Provider()) is None  # no stake: another check's
+        await chain.register_operator(
+            rich, OperatorRole.PROVIDER, rich.address, 1_100 * INFR, "ws://x"
+        )
+        await chain.models.declare(rich, bytes.fromhex(terms["model"][2:]), 100)
+        assert await says(Provider()) is None
+        governor = net.context.keys.get("deployer")
+        minimum = 1_000 * INFR + INFR // 2
+        await chain.transact(governor, "StakeRegistry", "setMinimumStake", 1, minimum)
+        for config in (Provider(), Provider(key="hot", operator=rich.address)):
+            assert await says(config) == (
+                f"the stake of provider {rich.address} is 0.55 INFR short of the minimum and what "
+                "it declared; add them with `infera stake deposit provider 0.55`"
+            )
+        assert await says(Validator(key="rich")) is None
+        assert await says(Provider(), rpc="embedded", contracts="auto") is None
+        assert not {m for m in line.asked if "send" in m.lower()}

@@ -307,7 +307,8 @@ def test_throughput_is_declared(official: Shell) -> None:
     (provider, *_) = official.json("stake", "show", "deployer")["roles"]
     assert provider["required"] == str(2_000 * 10**18)
     over = official("stake", "declare", "bird", "1001", *BY, code=1)
-    assert "StakeRegistry_BelowMinimum" in over
+    assert "StakePricer_ClaimNotCovered" in over
+    assert "`infera stake deposit provider`" in over
     official("stake", "declare", BIRD, "0", *BY)
     (provider, *_) = official.json("stake", "show", "deployer")["roles"]
     assert provider["required"] == str(1_000 * 10**18)

@@ -10,9 +10,10 @@ import click
 import pytest
 
 from infera.cli import COMMANDS
-from infera.errors import NeedsOperatorError
+from infera.errors import NeedsOperatorError, PluginError
 from infera.hookspecs import hookimpl
 from infera.kernel import plugins as kernel_plugins
+from infera.kernel.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,27 @@ def test_bug_keeps_its_traceback(infera: Any, extra_command: Any) -> None:
 def test_plugin_cannot_replace_a_command(infera: Any, extra_command: Any) -> None:
     extra_command(click.Command("config", callback=lambda: click.echo("mine")))
     assert "mine" not in infera("config", "list").out
+
+
+def group(name: str, *parts: str) -> click.Group:
+    return click.Group(
+        name, [click.Command(p, callback=lambda p=p: click.echo(p)) for p in parts], help="Things."
+    )
+
+
+def test_groups_of_one_name_are_joined_and_their_commands_are_not() -> None:
+    registry = Registry()
+    registry.add_command(group("things", "one"), "first")
+    registry.add_command(group("things", "two"), "second")
+    assert list(registry.commands["things"].commands) == ["one", "two"]  # type: ignore[attr-defined]
+    with pytest.raises(PluginError, match="'things two' is registered twice"):
+        registry.add_command(group("things", "two"), "third")
+    for plain in ("things", "other"):
+        command = click.Command(plain, callback=lambda: None)
+        if plain == "other":
+            registry.add_command(command, "first")
+        with pytest.raises(PluginError, match=f"{plain!r} is registered twice"):
+            registry.add_command(command if plain == "things" else group(plain, "x"), "second")
 
 
 def test_plugins_as_json(infera: Any) -> None:

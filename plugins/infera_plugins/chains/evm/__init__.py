@@ -39,14 +39,15 @@ def infera_register_chains(register: Register) -> None:
 
 @hookimpl
 def infera_register_commands(register: Callable[[click.Command], None]) -> None:
-    """Bring `infera contracts`, `infera gov`, `infera stake` and `infera vault`."""
+    """Bring `infera contracts`, `gov`, `seats`, `stake`, `vault`, and `infera models official`."""
     from .commands import contracts
     from .commands_gov import gov
+    from .commands_seats import models, seats
     from .commands_stake import stake
     from .commands_upgrade import upgrade_command  # noqa: F401 - it joins the group by itself
     from .commands_vault import vault
 
-    for command in (contracts, gov, stake, vault):
+    for command in (contracts, gov, models, seats, stake, vault):
         register(command)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.to_thread
 
 from infera.abc import Chain, Debit
 from infera.errors import ChainError, ChainUnavailableError
+from infera.events import ProgressMade
 from infera.protocol.abi import ZERO_ADDRESS
 from infera.types import (
     Address,
@@ -66,6 +68,7 @@ class EvmChain(Chain):
             self.domain = session.domain
             self.contracts = dict(session.contracts)
             attach(self)
+            await self._seed()
             task_status.started()
             try:
                 if session.node is not None:
@@ -74,6 +77,19 @@ class EvmChain(Chain):
                     await anyio.sleep_forever()
             finally:
                 self._session = None
+
+    async def _seed(self) -> None:
+        """Make the models of `official:` official, where nobody did yet."""
+        if self._config.official:
+            from .seeding import seed  # what only a development chain needs
+
+            governor = await anyio.to_thread.run_sync(
+                self._context.keys.get_or_create, self._config.deployer
+            )
+            await seed(self, governor, self._config.official, self._report)
+
+    def _report(self, text: str) -> None:
+        self._context.bus.publish(ProgressMade(self.name, text))
 
     # -- asking and telling contracts
 
@@ -89,9 +105,7 @@ class EvmChain(Chain):
         """The node that is asked."""
         return self.session.rpc
 
-    async def call(
-        self, contract: str, function: str, *args: Any, block: int | None = None
-    ) -> Any:
+    async def call(self, contract: str, function: str, *args: Any, block: int | None = None) -> Any:
         """Read from a contract, by its name here and Solidity's name of the function; as of a block
         (None: the newest), whose state a node keeps for some minutes and an archive for ever.
         """

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from infera.checks import HealthCheck
+from infera.checks import HealthCheck, Severity
 from infera.errors import ChainError
 from infera.operators import INFR, OperatorConfig
+from infera.types import OperatorRole
 
 from .config import EvmConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from infera.checks import CheckContext
     from infera.types import Address
@@ -44,10 +46,25 @@ async def _reachable(context: CheckContext) -> str | None:
 
 async def _staked(context: CheckContext) -> str | None:
     """Every operator of this node is registered, or has what `stake_infr:` will stake at start."""
+    operators = [c for c in context.configs(OperatorConfig) if c.staked_as is not None]
+    return await _ask(context, operators, _Desk.problem)
+
+
+async def _covered(context: CheckContext) -> str | None:
+    """Every provider's stake covers the minimum and what it has declared."""
+    providers = [c for c in context.configs(OperatorConfig) if c.staked_as is OperatorRole.PROVIDER]
+    return await _ask(context, providers, _Desk.shortfall)
+
+
+async def _ask(
+    context: CheckContext,
+    operators: Sequence[OperatorConfig],
+    question: Callable[[_Desk, OperatorConfig], Awaitable[str | None]],
+) -> str | None:
+    """A question about operators, for the chain's contracts."""
     from .rpc import Rpc
     from .transport import make_transport
 
-    operators = [c for c in context.configs(OperatorConfig) if c.staked_as is not None]
     chains = context.configs(EvmConfig)
     if len(chains) != 1 or chains[0].embedded:
         return None  # on the embedded chain there is play money; of several, blocks name none here
@@ -59,7 +76,7 @@ async def _staked(context: CheckContext) -> str | None:
         problem = await desk.open(names)
         if problem is not None or not desk.contracts:
             return problem
-        found = [text for operator in operators if (text := await desk.problem(operator))]
+        found = [text for operator in operators if (text := await question(desk, operator))]
     except ChainError as e:
         return f"{config.rpc} cannot tell: {e.message}"
     finally:
@@ -142,6 +159,29 @@ class _Desk:
             f"send INFR to that address (`infera keys show {cold}`), or lower `stake_infr:`"
         )
 
+    async def shortfall(self, operator: OperatorConfig) -> str | None:
+        """What is missing of a provider's stake; None while it has none: another check says so."""
+        from .rpc import RpcFailureError
+
+        role = OperatorRole.PROVIDER
+        owner = operator.operator or self._keys.get(operator.cold_key or operator.key)
+        if owner is None:
+            return None
+        stake, _, _ = await self._call("StakeRegistry", "stakeOf", owner, int(role))
+        try:
+            needed = await self._call("StakeRegistry", "requiredStake", owner, int(role))
+        except RpcFailureError:
+            return None  # a registry from before there were claims
+        short = needed - stake
+        if not stake or short <= 0:
+            return None
+        told = f"{Decimal(short).scaleb(-18):f}"
+        told = told.rstrip("0").rstrip(".") if "." in told else told
+        return (
+            f"the stake of provider {owner} is {told} INFR short of the minimum and what it "
+            f"declared; add them with `infera stake deposit provider {told}`"
+        )
+
     async def _call(self, contract: str, function: str, *args: Any) -> Any:
         from .contracts import interface
         from .rpc import unhex
@@ -161,5 +201,13 @@ CHECKS = (
         _staked,
         depends_on=("chain_reachable",),
         kinds=("evm",),
+    ),
+    HealthCheck(
+        "provider_stake",
+        "providers' stakes cover the minimum and what they declared",
+        _covered,
+        severity=Severity.WARNING,
+        depends_on=("operator_staked",),
+        kinds=("provider",),
     ),
 )

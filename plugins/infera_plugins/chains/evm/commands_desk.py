@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from infera.errors import ChainError, ChainUnavailableError, InferaError, NeedsO
 from infera.protocol.abi import ZERO_ADDRESS, parse_address
 from infera_ext import keccak256
 
-from .binding import Call, find
+from .binding import Call, Struct, find
 from .commands_deed import Deed
 from .contracts import interface
 from .gas import Meter
@@ -46,6 +46,13 @@ _PERMIT = keccak256(
 _HINTS = {
     "PaymentVault_InsufficientFree": "`infera vault show` says what is free; deposit or unlock",
     "StakeRegistry_BelowMinimum": "`infera stake show` says the minimum; stake more at once",
+    "StakePricer_ClaimNotCovered": "`infera stake deposit provider` adds what is missing",
+    "HotPool_ProviderInactive": "`infera stake show` says what is missing",
+    "HotPool_StakeTooLow": "`infera stake deposit provider` adds stake; or promise less throughput",
+    "HotPool_NotCheaper": "`infera seats show` says what the seats ask",
+    "HotPool_AskTooHigh": "`infera seats show` says the dearest ask there may be",
+    "HotPool_NotSeated": "`infera seats show` says who has a seat",
+    "HotPool_Closed": "`infera models official` says for which models seats are paid",
     "StakeRegistry_NotOperator": "`infera stake deposit` registers an operator",
     "StakeRegistry_HotKeyTaken": "every operator needs a hot key nobody has used: make a new one",
     "StakeRegistry_NoHotKey": "name one with --hot-key",
@@ -311,6 +318,8 @@ def _word(value: Any) -> Any:
         return "0x" + value.hex()
     if isinstance(value, list | tuple):
         return [_word(v) for v in value]
+    if isinstance(value, Struct):
+        return {f.name: _word(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -31,7 +31,7 @@ role_argument = click.argument("role", type=click.Choice(list(ROLES)))
 
 @click.group("stake")
 def stake() -> None:
-    """An operator's stake: look, add, unbond, withdraw, rotate the hot key.
+    """An operator's stake: look, add, unbond, withdraw, declare throughput, rotate the hot key.
 
     Amounts are whole INFR (`1000`, `2.5`). An account is an address or a key of this home.
     """
@@ -65,6 +65,7 @@ def show_command(account: str, rpc: str, where: str, home: Path | None, as_json:
                         "unbonding": str(unbonding),
                         "thawed_at": thawed,
                         "minimum": str(await registry.minimum_stake(role)),
+                        "required": str(await registry.required_stake(address, role)),
                         "is_active": await registry.is_active(address, role),
                     }
                 )
@@ -85,14 +86,14 @@ def show_command(account: str, rpc: str, where: str, home: Path | None, as_json:
             (
                 r["role"],
                 units(int(r["active"]), 18),
-                units(int(r["minimum"]), 18),
+                units(int(r["required"]), 18),
                 "yes" if r["is_active"] else "no",
                 units(int(r["unbonding"]), 18),
                 moment(r["thawed_at"], now) if int(r["unbonding"]) else "-",
             )
             for r in roles
         ]
-        header = ("ROLE", "ACTIVE INFR", "MINIMUM", "SERVES", "UNBONDING", "WITHDRAW FROM")
+        header = ("ROLE", "ACTIVE INFR", "NEEDED", "SERVES", "UNBONDING", "WITHDRAW FROM")
         click.echo(table(rows, header))
 
     run_async(main)
@@ -165,3 +166,33 @@ async def rotate_command(desk: Desk, signer: Signer, folder: Path, account: str)
     from .commands_desk import address_of
 
     return [_at(desk).rotate_hot_key(address_of(account, folder))]
+
+
+@sends(
+    stake,
+    "declare",
+    click.argument("model"),
+    click.argument("tokens_per_second", type=click.IntRange(0, 2**32 - 1)),
+)
+async def declare_command(
+    desk: Desk, signer: Signer, folder: Path, model: str, tokens_per_second: int
+) -> list[Call]:
+    """Claim TOKENS_PER_SECOND for MODEL, a provider's; 0 takes the claim back.
+
+    MODEL is an official name or 0x and 64 digits. What is claimed adds to the minimum stake; a
+    higher claim than before must be covered at once.
+    """
+    from .bindings.model_registry import ModelRegistry
+    from .commands_desk import infr
+    from .commands_seats import model_of
+
+    model_id, registry, role = await model_of(desk, model), _at(desk), _roles()["provider"]
+    adds = await ModelRegistry(desk).stake_for(model_id, tokens_per_second)
+    stake, _, _ = await registry.stake_of(signer.address, role)
+    needed = await registry.required_stake(signer.address, role)
+    shown = {
+        "modelId": model,
+        "tokensPerSecond": f"asks for {infr(adds)} above the minimum; so far {infr(needed)} are "
+        f"needed, and {infr(stake)} staked",
+    }
+    return [registry.declare(model_id, tokens_per_second).remarked(shown)]

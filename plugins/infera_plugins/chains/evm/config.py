@@ -36,6 +36,50 @@ class Funds(BaseModel):
     usdc: Annotated[int, Field(ge=0, le=1_000_000_000)] = 10_000
 
 
+class Official(BaseModel):
+    """A model that the governor's key makes official, on development chains only
+    (docs/protocol/models.md).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Annotated[str, Field(pattern="^0x[0-9a-fA-F]{64}$")]
+    """The model's id, which `infera models inspect` prints."""
+
+    uri: Annotated[str, Field(min_length=1, max_length=256)]
+    """Where its manifest is found."""
+
+    max_price_in: Annotated[int, Field(ge=0, lt=2**64)]
+    """Ceiling, micro-USDC per million prompt tokens."""
+
+    max_price_out: Annotated[int, Field(ge=0, lt=2**64)]
+    """Ceiling, micro-USDC per million output tokens."""
+
+    stake_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Millionths of the minimum stake that each claimed token per second adds."""
+
+    subsidy_rate: Annotated[int, Field(ge=0, lt=2**64)] = 0
+    """Micro-USDC a second that all seats cost at most; 0: seats are not paid."""
+
+    min_seats: Annotated[int, Field(ge=0, le=64)] = 1
+    max_seats: Annotated[int, Field(ge=0, le=64)] = 1
+    budget_usdc: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    """Play money for its seats, paid in once."""
+
+    @property
+    def id(self) -> bytes:
+        """`model` as the contracts have it."""
+        return bytes.fromhex(self.model[2:])
+
+    @model_validator(mode="after")
+    def _check(self) -> Official:
+        if self.min_seats > self.max_seats:
+            raise ValueError("min_seats must not be above max_seats")
+        if self.subsidy_rate and not self.max_seats:
+            raise ValueError("seats that are paid need max_seats of 1 or more")
+        return self
+
+
 class EvmConfig(BaseModel):
     """A settlement chain: inside this process, or behind an RPC."""
 
@@ -82,6 +126,11 @@ class EvmConfig(BaseModel):
     fund: dict[str, Funds] = {}
     """Keys of this node that get play money, by name; `*` stands for every key there is at start.
     Keys named here are made.
+    """
+
+    official: dict[str, Official] = {}
+    """Models that `deployer` makes official if they never were, by name; on development chains
+    only.
     """
 
     challenge_window_s: Annotated[int, Field(ge=1, le=86_400)] = 90

@@ -142,10 +142,8 @@ class ProviderRole(Role):
         if not config.seats:
             return None
         if chain.seats is None or chain.models is None:
-            raise NeedsOperatorError(
-                "`seats:` is set, and this chain pays nobody for keeping models warm",
-                hint="remove `seats:`, or settle where ModelRegistry and HotPool are deployed",
-            )
+            self._say("`seats:` is set, and this chain pays nobody for keeping models warm")
+            return None
         wishes = await wishes_of(
             config, self._models, chain.models, tuple(sorted(self._context.verifiers))
         )

@@ -169,7 +169,9 @@ class SeatKeeper:
         """Give notice for every seat, free those whose notice is over, take what was earned."""
         if self.cold is None:
             self._say(
-                "stop", "keeps its seats: only the key that owns the stake can give notice for them"
+                "stop",
+                "keeps its seats: only the key that owns the stake can give notice for them, with "
+                "`infera seats leave`",
             )
             return
         me = self.who.address
@@ -186,7 +188,8 @@ class SeatKeeper:
                 self._seated[model_id] = seat
                 self._tell(
                     f"gave notice for {self._name(model_id)}; paid for {ends - now} s more, as "
-                    "long as its heartbeat is fresh; anybody can have it paid out (HotPool.claim)"
+                    "long as its heartbeat is fresh; anybody can have it paid out with "
+                    f"`infera seats claim {me}`"
                 )
             await self._collect(1)
         except ChainError as error:

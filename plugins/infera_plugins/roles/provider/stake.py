@@ -95,9 +95,13 @@ class StakeCover:
                     problem, hint="`infera stake show` says what there is", code="stake_too_low"
                 )
             elif rising:
+                claims = " and ".join(
+                    f"`infera stake declare 0x{model_id.hex()} {speed}`"
+                    for model_id, speed in rising.items()
+                )
                 self._tell(
-                    "its throughput is not declared: StakeRegistry.declare does that, sent with "
-                    "the key that owns the stake"
+                    f"its throughput is not declared: {claims} does that, sent with the key that "
+                    "owns the stake"
                 )
         except ChainUnavailableError as error:
             raise TransientError(f"cannot look at the stake: {error.message}") from error
