@@ -54,5 +54,7 @@ class Upkeep(ABC):
         """Wei its transaction would cost now. Raises the typed revert if it would fail."""
 
     @abstractmethod
-    async def do(self, signer: Signer, duty: Duty) -> str:
-        """Do it; returns the transaction's hash as 0x hex."""
+    async def do(self, signer: Signer, duty: Duty) -> str | None:
+        """Do it; returns the transaction's hash as 0x hex, or None if somebody else was first and
+        nothing was left to do.
+        """

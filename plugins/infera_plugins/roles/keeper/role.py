@@ -124,7 +124,8 @@ class KeeperRole(Role):
         if duty.occasion:
             self._done.add(place)
         self._pauses.pop(place, None)
-        self._context.bus.publish(UpkeepDone(duty.task, duty.detail, tx))
+        if tx is not None:
+            self._context.bus.publish(UpkeepDone(duty.task, duty.detail, tx))
 
     async def _is_due(self, duty: Duty) -> bool:
         """Whether it still is: if not, another keeper was first, and nothing went wrong."""

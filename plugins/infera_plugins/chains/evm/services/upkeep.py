@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from infera.errors import ChainError
 from infera.services.upkeep import Bounds, Duty, Upkeep
 from infera.types import OperatorRole
 
@@ -52,6 +53,8 @@ class Task:
     summary: str
     look: Callable[[EvmChain, int, Bounds], Due]
     """Asked with the newest block's time, UTC seconds."""
+    lenient: bool = False
+    """Whether the contract takes a call that has nothing to do: it is then told by its logs."""
 
 
 async def _prices(chain: EvmChain, now: int, bounds: Bounds) -> Due:
@@ -118,7 +121,14 @@ async def _tenure(chain: EvmChain, now: int, bounds: Bounds) -> Due:
     block = await chain.block_number()
     for provider in await chain.active_stakes(OperatorRole.PROVIDER, block):
         if await book.tenure(provider) == 0:
-            yield provider, f"of provider {provider[:10]} begins", book.register(provider)
+            call = book.register(provider)
+            try:
+                await chain.ask(call.to, call.data)
+            except ChainError as error:
+                # In its first second a tenure that has begun is zero too.
+                if (error.revert or "").startswith("Reputation_AlreadyRegistered"):
+                    continue
+            yield provider, f"of provider {provider[:10]} begins", call
 
 
 async def _volume(chain: EvmChain, now: int, bounds: Bounds) -> Due:
@@ -157,13 +167,13 @@ async def _official(chain: EvmChain) -> list[bytes]:
 
 TASKS = (
     Task("prices", "StakeRegistry", "minimum stakes in USDC, once a week", _prices),
-    Task("fees", "PaymentVault", "protocol fees to their recipients", _fees),
+    Task("fees", "PaymentVault", "protocol fees to their recipients", _fees, True),
     Task("buyback", "Buyback", "tranches of the buyback, burned", _buyback),
-    Task("epochs", "HotPool", "the hot pool's epochs", _epochs),
+    Task("epochs", "HotPool", "the hot pool's epochs", _epochs, True),
     Task("evictions", "HotPool", "seats that are stale, over or without stake", _evictions),
     Task("tenure", "Reputation", "providers' tenure, from their first day on", _tenure),
     Task("volume", "EcosystemVesting", "settled volume, by the reporter alone", _volume),
-    Task("release", "EcosystemVesting", "vested incentives to the timelock", _release),
+    Task("release", "EcosystemVesting", "vested incentives to the timelock", _release, True),
 )
 
 
@@ -196,9 +206,11 @@ class EvmUpkeep(Upkeep):
             raise refusal(e) from e
         return (await self._meter.cost(gas, call.to, call.data)).expected
 
-    async def do(self, signer: Signer, duty: Duty) -> str:
-        """Do it; returns the transaction's hash."""
+    async def do(self, signer: Signer, duty: Duty) -> str | None:
+        """Do it; returns the transaction's hash, None if it turned out to do nothing."""
         receipt = await self._chain.send(signer, _call(duty))
+        if self._tasks[duty.task].lenient and not any(e["data"].strip("0x") for e in receipt.logs):
+            return None
         return "0x" + receipt.tx.hex()
 
 
