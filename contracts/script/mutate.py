@@ -153,7 +153,7 @@ def edits(node: dict[str, Any], text: bytes) -> Iterator[tuple[str, int, int, st
         case "IfStatement":
             inner = node["trueBody"].get("statements", [node["trueBody"]])
             if len(inner) == 1 and inner[0]["nodeType"] == "RevertStatement" and "falseBody" not in node:
-                yield "check left out", start, end, "{ }"
+                yield "check left out", start, end + text[end : end + 1].count(b";"), "{ }"
             else:
                 low, high = span(node["condition"])
                 yield "condition negated", low, high, f"!({text[low:high].decode()})"
@@ -243,6 +243,8 @@ class Trial:
         text = (CONTRACTS / mutant.source).read_bytes()
         changed = text[: mutant.start] + mutant.after.encode() + text[mutant.end :]
         for workspace in self.workspaces:
+            if mutant.source not in workspace.names:  # nor what it imports
+                continue
             workspace.write(mutant.source, changed)
             try:
                 result, _ = workspace.run("--fail-fast", timeout=120)
@@ -254,8 +256,14 @@ class Trial:
 
 
 def sample(every: list[Mutant], seed: int) -> list[Mutant]:
-    """All mutants in a random order."""
-    return random.Random(seed).sample(every, len(every))  # noqa: S311  (not a secret)
+    """All mutants in a random order in which the sources take turns, so that small ones are not missed."""
+    shuffled = random.Random(seed).sample(every, len(every))  # noqa: S311  (not a secret)
+    seen: Counter[str] = Counter()
+    turns: dict[Mutant, int] = {}
+    for mutant in shuffled:
+        turns[mutant] = seen[mutant.source]
+        seen[mutant.source] += 1
+    return sorted(shuffled, key=turns.__getitem__)
 
 
 def attempt(group: Group, chosen: list[Mutant], minutes: float, report: Report) -> None:
@@ -283,10 +291,10 @@ class Report:
         if RESULTS.exists():
             self.sources = json.loads(RESULTS.read_text(encoding="utf-8"))
 
-    def start(self, source: str, count: int) -> None:
+    def start(self, source: str, count: int, seed: int) -> None:
         reasons = self.sources.get(source, {}).get("survivors", {})
         self.sources[source] = {
-            "mutants": count, KILLED: 0, BROKEN: 0, "survivors": {}, "reasons": reasons
+            "mutants": count, "seed": seed, KILLED: 0, BROKEN: 0, "survivors": {}, "reasons": reasons
         }
 
     def add(self, mutant: Mutant, verdict: str) -> None:
@@ -304,6 +312,7 @@ class Report:
 
 
 def table(sources: dict[str, Any]) -> str:
+    """What was tried, in a sentence, and what came of it."""
     lines = [
         "| source | mutants there are | tried | not compiled | killed | survived |",
         "|---|---|---|---|---|---|",
@@ -321,6 +330,13 @@ def table(sources: dict[str, Any]) -> str:
         total.update(counts)
         lines.append(f"| `{name.removeprefix('src/')}` | " + " | ".join(map(str, counts.values())) + " |")
     lines.append("| all | " + " | ".join(map(str, total.values())) + " |")
+    seeds = sorted({entry["seed"] for entry in sources.values()})
+    tried = (
+        f"Tried were {total['tried']} of {total['there']} mutants of these {len(sources)} sources, drawn at random "
+        f"(`--seed {' and '.join(map(str, seeds))}`) with the sources taking turns, until the time was up: "
+        f"{total[KILLED]} killed, {total[SURVIVED]} survived, {total[BROKEN]} not compiled."
+    )
+    lines = [tried, "", *lines]
     if total[SURVIVED]:
         lines += ["", "| survivor | why |", "|---|---|"]
     for name, entry in sources.items():
@@ -373,8 +389,8 @@ def main() -> None:
                 entry["reasons"], entry["survivors"] = entry["survivors"], {}
         else:
             chosen = sample(found, options.seed)
-            for source in {m.source for m in found}:
-                report.start(source, sum(m.source == source for m in found))
+            for source in (source for source in group.sources if options.only in source):
+                report.start(source, sum(m.source == source for m in found), options.seed)
         attempt(group, chosen, options.minutes * len(found) / total, report)
     report.save()
 
