@@ -12,7 +12,7 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 WIDTH = 100
 BINDINGS = (
@@ -71,36 +71,73 @@ def fold(head: str, items: list[str], tail: str, indent: str) -> list[str]:
     return [f"{indent}{head}(", *(f"{inner}{item}," for item in items), f"{indent}){tail}"]
 
 
+@dataclass(frozen=True)
+class Definition:
+    """A struct or an enum in the sources."""
+
+    scope: str
+    """The contract, or for one outside of contracts the file, that defines it."""
+    members: tuple[str, ...]
+    doc: str
+
+
 @dataclass
 class Facts:
-    """What the compiler knows besides the ABI: members of enums, comments of structs."""
+    """What the compiler knows besides the ABI: where structs and enums are defined, and how."""
 
-    enums: dict[str, list[str]] = field(default_factory=dict)
-    docs: dict[str, str] = field(default_factory=dict)
+    found: dict[tuple[str, str], list[Definition]] = field(default_factory=dict)
+    """By "struct" or "enum" and the name in Solidity, which two files may both use."""
 
     @classmethod
     def of(cls, asts: list[Item]) -> Facts:
         facts = cls()
         for ast in asts:
-            facts._read(ast)
+            facts._read(ast, Path(ast["absolutePath"]).stem)
         return facts
 
-    def _read(self, node: Item) -> None:
-        if node.get("nodeType") in ("EnumDefinition", "StructDefinition"):
-            name, comment = node["canonicalName"], node.get("documentation")
-            if comment:
-                self.docs[name] = first_sentence(comment["text"].replace("@dev", ""))
-            if node["nodeType"] == "EnumDefinition":
-                self.enums[name] = [member["name"] for member in node["members"]]
+    def _read(self, node: Item, scope: str) -> None:
+        word = {"EnumDefinition": "enum", "StructDefinition": "struct"}.get(node["nodeType"])
+        if word is not None:
+            comment = (node.get("documentation") or {}).get("text", "")
+            members = tuple(member["name"] for member in node["members"])
+            made = Definition(scope, members, first_sentence(comment.replace("@dev", "")))
+            known = self.found.setdefault((word, node["canonicalName"]), [])
+            if made not in known:
+                known.append(made)
         for child in node.get("nodes", []):
-            self._read(child)
+            inside = node["nodeType"] == "ContractDefinition"
+            self._read(child, node["name"] if inside else scope)
+
+    def definition(self, kind: Kind) -> Definition | None:
+        """The one definition of a type; None without its source."""
+        members = tuple(name for name, _ in kind.fields)
+        known = self.found.get((kind.word, kind.name), [])
+        fitting = [d for d in known if kind.word == "enum" or d.members == members]
+        if len(fitting) > 1:
+            raise SystemExit(f"two definitions of {kind.word} {kind.name} cannot be told apart")
+        return fitting[0] if fitting else None
 
 
-def kind_name(item: Item) -> str | None:
-    """A struct's or enum's full name in Solidity; None for any other type."""
-    internal = item.get("internalType", "")
-    word, _, rest = internal.partition(" ")
-    return rest.split("[")[0] if word in ("struct", "enum") else None
+class Kind(NamedTuple):
+    """A struct or an enum of an ABI. Files may use one name for different ones."""
+
+    word: str
+    """`struct` or `enum`."""
+    name: str
+    """In Solidity, with the contract that defines it, if one does."""
+    fields: tuple[tuple[str, str], ...]
+    """(name, type) of a struct's."""
+
+    @property
+    def short(self) -> str:
+        return self.name.rpartition(".")[2]
+
+    @classmethod
+    def of(cls, item: Item) -> Kind | None:
+        """That of a parameter; None if it is of another type."""
+        word, _, rest = item.get("internalType", "").partition(" ")
+        fields = tuple((c["name"], abi_type(c)) for c in item.get("components", ()))
+        return cls(word, rest.split("[")[0], fields) if word in ("struct", "enum") else None
 
 
 class Library:
@@ -109,36 +146,44 @@ class Library:
     def __init__(self, abis: dict[str, list[Item]], facts: Facts) -> None:
         self.facts = facts
         self.contracts = list(abis)
-        self.structs: dict[str, list[Item]] = {}
-        self.enums: set[str] = set()
-        self.order: list[str] = []
+        self.structs: dict[Kind, list[Item]] = {}
+        self.order: list[Kind] = []
         for abi in abis.values():
             for entry in abi:
                 if entry["type"] != "error":
                     for item in [*entry.get("inputs", []), *entry.get("outputs", [])]:
                         self._learn(item)
+        self.names = {kind: self._name(kind) for kind in self.order}
         events = Counter(
             event_key(entry) for abi in abis.values() for entry in abi if entry["type"] == "event"
         )
         self.shared = {key for key, count in events.items() if count > 1}
 
     def _learn(self, item: Item) -> None:
-        name = kind_name(item)
+        kind = Kind.of(item)
         for component in item.get("components", []):
             self._learn(component)
         # Without the source of an enum its values are plain numbers.
-        unknown = "components" not in item and name not in self.facts.enums
-        if name is None or name in self.order or unknown:
+        unknown = "components" not in item and not (kind and self.facts.definition(kind))
+        if kind is None or kind in self.order or unknown:
             return
         if "components" in item:
-            self.structs[name] = item["components"]
-        else:
-            self.enums.add(name)
-        self.order.append(name)
+            self.structs[kind] = item["components"]
+        self.order.append(kind)
 
-    def module(self, name: str) -> str:
+    def _name(self, kind: Kind) -> str:
+        """A type's name in Python: after its scope too, where another in sight has the same."""
+        rivals = [other for other in self.order if other != kind and other.short == kind.short]
+        sight = {self.module(kind), TYPES}
+        if not any(self.module(kind) == TYPES or self.module(r) in sight for r in rivals):
+            return kind.short
+        known = self.facts.definition(kind)
+        scope = known.scope if known else kind.name.rpartition(".")[0]
+        return re.sub(r"^I(?=[A-Z][a-z])", "", scope) + kind.short
+
+    def module(self, kind: Kind) -> str:
         """Where a type goes: to the contract whose interface declares it, else to all's."""
-        owner = name.partition(".")[0] if "." in name else ""
+        owner = kind.name.partition(".")[0] if "." in kind.name else ""
         for contract in (owner, owner.removeprefix("I")):
             if contract in self.contracts:
                 return snake(contract)
@@ -156,10 +201,10 @@ class Library:
             if given:
                 used.add("Sequence")
             return f"Sequence[{of}]" if given else f"tuple[{of}, ...]"
-        name = kind_name(item)
-        if name in self.structs or name in self.enums:
-            used.add(str(name))
-            return str(name).rpartition(".")[2]
+        known = Kind.of(item)
+        if known in self.names:
+            used.add(f"{self.module(known)}.{self.names[known]}")
+            return self.names[known]
         if kind == "address":
             used.add("Address")
             return "Address"
@@ -167,21 +212,18 @@ class Library:
             return "bytes"
         return {"bool": "bool", "string": "str"}.get(kind, "int")
 
-    def type_text(self, name: str, used: set[str]) -> list[str]:
+    def type_text(self, kind: Kind, used: set[str]) -> list[str]:
         """The class of a struct or an enum."""
-        short = name.rpartition(".")[2]
-        about = self.facts.docs.get(name, f"`{name}` of the contracts.")
-        if name in self.enums:
+        name, known = self.names[kind], self.facts.definition(kind)
+        about = (known.doc if known else "") or f"`{kind.name}` of the contracts."
+        if known and kind.word == "enum":
             used.add("IntEnum")
-            members = [
-                f"    {safe(member)} = {value}"
-                for value, member in enumerate(self.facts.enums[name])
-            ]
-            return [f"class {short}(IntEnum):", *doc(about, "    "), "", *members]
+            members = [f"    {safe(member)} = {n}" for n, member in enumerate(known.members)]
+            return [f"class {name}(IntEnum):", *doc(about, "    "), "", *members]
         used |= {"dataclass", "Struct"}
-        members = [f"    {safe(c['name'])}: {self.python(c, used)}" for c in self.structs[name]]
+        members = [f"    {safe(c['name'])}: {self.python(c, used)}" for c in self.structs[kind]]
         return [
-            "@dataclass(frozen=True, slots=True)", f"class {short}(Struct):", *doc(about, "    "),
+            "@dataclass(frozen=True, slots=True)", f"class {name}(Struct):", *doc(about, "    "),
             "", *members,
         ]  # fmt: skip
 
@@ -343,9 +385,9 @@ class Writer:
         module = snake(self.contract)
         library = self.library
         types = [
-            library.type_text(name, self.used)
-            for name in library.order
-            if library.module(name) == module
+            library.type_text(kind, self.used)
+            for kind in library.order
+            if library.module(kind) == module
         ]
         events = []
         for entry in self.abi:
@@ -361,8 +403,11 @@ def assemble(
     about: str, library: Library, module: str, parts: list[list[str]], used: set[str]
 ) -> str:
     """A module's text: what it imports, and its classes."""
-    names = [re.match(r"class (\w+)", line) for part in parts for line in part]
-    twice = [n for n, count in Counter(m[1] for m in names if m).items() if count > 1]
+    defined = [m[1] for part in parts for line in part if (m := re.match(r"class (\w+)", line))]
+    placed = [entry.partition(".") for entry in sorted(used) if "." in entry]
+    foreign = [(home, name) for home, _, name in placed if home != module]
+    seen = Counter([*defined, *(name for _, name in foreign)])
+    twice = [name for name, count in seen.items() if count > 1]
     if twice:
         raise SystemExit(f"{module}: {', '.join(twice)} would be defined twice")
     standard = []
@@ -377,10 +422,8 @@ def assemble(
         standard.append(f"from typing import {', '.join(typing)}")
     own = ["from infera.types import Address"] if "Address" in used else []
     near = {"..binding": sorted(used & {"Call", "Contract", "Event", "Struct"})}
-    for name in sorted(used & set(library.order)):
-        home = library.module(name)
-        if home != module:
-            near.setdefault(f".{home}", []).append(name.rpartition(".")[2])
+    for home, name in foreign:
+        near.setdefault(f".{home}", []).append(name)
     local = []
     for source, wanted in sorted(near.items()):
         line = f"from {source} import {', '.join(sorted(wanted))}"
@@ -402,7 +445,7 @@ def generate(outputs: dict[str, Item], asts: list[Item]) -> dict[str, str]:
     )
     texts = {"__init__.py": f'"""{about}"""\n'}
     used: set[str] = set()
-    parts = [library.type_text(n, used) for n in library.order if library.module(n) == TYPES]
+    parts = [library.type_text(k, used) for k in library.order if library.module(k) == TYPES]
     seen: set[tuple[Any, ...]] = set()
     for contract, output in outputs.items():
         for entry in output["abi"]:

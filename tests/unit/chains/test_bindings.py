@@ -382,6 +382,111 @@ def test_check_fails_when_a_binding_is_stale(monkeypatch: pytest.MonkeyPatch) ->
         build.main()
 
 
+def parameter(internal: str, name: str = "it", **fields: str) -> dict[str, Any]:
+    """A struct with these fields, or an enum without any."""
+    if not fields:
+        return {"name": name, "type": "uint8", "internalType": internal}
+    parts = [{"name": n, "type": t, "internalType": t} for n, t in fields.items()]
+    return {"name": name, "type": "tuple", "internalType": internal, "components": parts}
+
+
+def taking(name: str, *inputs: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "function", "name": name, "inputs": list(inputs), "outputs": [],
+        "stateMutability": "nonpayable",
+    }  # fmt: skip
+
+
+def source(path: str, kind: str, name: str, *members: str) -> dict[str, Any]:
+    """What the compiler tells of a file with one definition outside of contracts."""
+    node = {"nodeType": kind, "canonicalName": name, "members": [{"name": m} for m in members]}
+    return {"nodeType": "SourceUnit", "absolutePath": path, "nodes": [node]}
+
+
+def test_types_of_one_name_are_told_apart_by_where_they_are_defined() -> None:
+    generate = script("bindings").generate
+    outputs = {
+        "Court": {"abi": [taking("examine", parameter("struct Finding", batch="uint64"))]},
+        "Desk": {
+            "abi": [
+                taking("report", parameter("enum Finding")),
+                taking("pay", parameter("struct Bill", net="uint64")),
+                taking("bill", parameter("struct IDesk.Bill", gross="uint64")),
+                taking("keep", parameter("struct Finding", batch="uint64")),
+            ]
+        },
+    }
+    asts = [
+        source("src/Faults.sol", "StructDefinition", "Finding", "batch"),
+        source("src/IBook.sol", "EnumDefinition", "Finding", "None", "Upheld"),
+        source("src/Bills.sol", "StructDefinition", "Bill", "net"),
+    ]
+    made = generate(outputs, asts)
+    shared, desk = made["types.py"], made["desk.py"]
+    assert "class FaultsFinding(Struct):" in shared
+    assert "class BookFinding(IntEnum):" in shared
+    assert "class BillsBill(Struct):" in shared
+    assert "class DeskBill(Struct):" in desk
+    assert "from .types import BillsBill, BookFinding, FaultsFinding\n" in desk
+    assert "def report(self, it: BookFinding) -> Call:" in desk
+    assert "def pay(self, it: BillsBill) -> Call:" in desk
+    assert "def bill(self, it: DeskBill) -> Call:" in desk
+    assert "def examine(self, it: FaultsFinding) -> Call:" in made["court.py"]
+    # The order of the sources does not matter.
+    assert generate(outputs, asts[::-1]) == made
+
+
+def test_a_name_that_one_module_sees_once_stays_short() -> None:
+    outputs = {
+        name: {"abi": [taking("set", parameter(f"struct I{name}.Rule", **{name.lower(): "bool"}))]}
+        for name in ("Court", "Desk")
+    }
+    made = script("bindings").generate(outputs, [])
+    assert "class Rule(Struct):" in made["court.py"]
+    assert "class Rule(Struct):" in made["desk.py"]
+
+
+def test_types_that_cannot_be_told_apart_are_refused() -> None:
+    outputs = {"Desk": {"abi": [taking("report", parameter("enum Finding"))]}}
+    asts = [
+        source("src/A.sol", "EnumDefinition", "Finding", "None"),
+        source("src/B.sol", "EnumDefinition", "Finding", "Some"),
+    ]
+    with pytest.raises(SystemExit, match="two definitions of enum Finding"):
+        script("bindings").generate(outputs, asts)
+    # Without the sources two structs have no scope to be called after.
+    parts = [parameter("struct Row", key="bytes32"), parameter("struct Row", total="uint64")]
+    outputs = {"Desk": {"abi": [taking("a", parts[0]), taking("b", parts[1])]}}
+    with pytest.raises(SystemExit, match="Row would be defined twice"):
+        script("bindings").generate(outputs, [])
+
+
+WRONG = """
+from infera_plugins.chains.evm.binding import Reader
+from infera_plugins.chains.evm.bindings.reputation import Reputation
+from infera_plugins.chains.evm.bindings.types import FaultsFinding, ReputationFinding
+
+def record(chain: Reader, court: FaultsFinding) -> None:
+    Reputation(chain).record(court.router, ReputationFinding.Upheld)
+    Reputation(chain).record(court.router, court)
+    Reputation(chain).record(7, ReputationFinding.Upheld)
+    Reputation(chain).recrod(court.router, ReputationFinding.Upheld)
+"""
+
+
+def test_mypy_refuses_wrong_arguments(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG)
+    run = subprocess.run(
+        [
+            sys.executable, "-m", "mypy", "--strict", "--no-error-summary",
+            "--config-file", str(ROOT / "pyproject.toml"), str(tmp_path / "wrong.py"),
+        ],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    told = re.findall(r"wrong\.py:(\d+): error: .*\[([\w-]+)\]", run.stdout)
+    assert told == [("8", "arg-type"), ("9", "arg-type"), ("10", "attr-defined")], run.stdout
+
+
 @pytest.mark.parametrize(
     ("text", "first"),
     [

@@ -6,7 +6,7 @@ from infera.types import Address
 
 from ..binding import Contract
 from .types import (
-    Finding,
+    FaultsFinding,
     JobReceipt,
     JobTicket,
     KeyGrant,
@@ -30,94 +30,98 @@ class BatchExaminer(Contract):
 
     async def examine_cost(
         self, router: Address, job: LeafProof, ticket: JobTicket, receipt: JobReceipt
-    ) -> Finding:
+    ) -> FaultsFinding:
         """The receipt of the job is for another ticket, or the job does not cost what ticket
         and receipt come to.
         """
-        return await self._view(Finding, "examineCost", router, job, ticket, receipt)
+        return await self._view(FaultsFinding, "examineCost", router, job, ticket, receipt)
 
-    async def examine_costs(self, router: Address, run: RunProof) -> Finding:
+    async def examine_costs(self, router: Address, run: RunProof) -> FaultsFinding:
         """Jobs next to each other that cost more than the header's total grew; or all jobs, and
         they cost something else.
         """
-        return await self._view(Finding, "examineCosts", router, run)
+        return await self._view(FaultsFinding, "examineCosts", router, run)
 
     async def examine_grant(
         self, router: Address, job: LeafProof, ticket: JobTicket, grant: KeyGrant
-    ) -> Finding:
+    ) -> FaultsFinding:
         """The ticket of the job is outside its grant: account, router, model, prices, cap per
         job, validity.
         """
-        return await self._view(Finding, "examineGrant", router, job, ticket, grant)
+        return await self._view(FaultsFinding, "examineGrant", router, job, ticket, grant)
 
     async def examine_head(
         self, router: Address, tree: Tree, run: RunProof, before: Sequence[RowProof]
-    ) -> Finding:
+    ) -> FaultsFinding:
         """A run from the first job on, whose last is the first of its grant (or provider), and
         whose total there is not that of the batch before and what the job adds.
         """
-        return await self._view(Finding, "examineHead", router, tree, run, before)
+        return await self._view(FaultsFinding, "examineHead", router, tree, run, before)
 
     async def examine_missing(
         self, router: Address, tree: Tree, job: LeafProof, batch: int, around: Sequence[RowProof]
-    ) -> Finding:
+    ) -> FaultsFinding:
         """A job whose grant (or provider) has no row in its own or a later batch: the rows
         around the gap where it would be.
         """
-        return await self._view(Finding, "examineMissing", router, tree, job, batch, around)
+        return await self._view(FaultsFinding, "examineMissing", router, tree, job, batch, around)
 
-    async def examine_pair(self, router: Address, earlier: LeafProof, later: LeafProof) -> Finding:
+    async def examine_pair(
+        self, router: Address, earlier: LeafProof, later: LeafProof
+    ) -> FaultsFinding:
         """Two jobs of the router, the one committed before the other: the same ticket twice, or
         a running total that grew by less than the later job adds.
         """
-        return await self._view(Finding, "examinePair", router, earlier, later)
+        return await self._view(FaultsFinding, "examinePair", router, earlier, later)
 
     async def examine_row(
         self, router: Address, tree: Tree, job: LeafProof, row: RowProof
-    ) -> Finding:
+    ) -> FaultsFinding:
         """A job and a row of the same grant (or provider): a row of the same or a later batch
         that is less than the job's total, or a row of an earlier batch from which the job's
         total did not grow enough.
         """
-        return await self._view(Finding, "examineRow", router, tree, job, row)
+        return await self._view(FaultsFinding, "examineRow", router, tree, job, row)
 
     async def examine_rows(
         self, router: Address, tree: Tree, earlier: RowProof, later: RowProof
-    ) -> Finding:
+    ) -> FaultsFinding:
         """Two rows: in one batch in the wrong order or twice; or of the same grant (or
         provider) and less in the later batch.
         """
-        return await self._view(Finding, "examineRows", router, tree, earlier, later)
+        return await self._view(FaultsFinding, "examineRows", router, tree, earlier, later)
 
-    async def examine_run(self, router: Address, tree: Tree, run: RunProof) -> Finding:
+    async def examine_run(self, router: Address, tree: Tree, run: RunProof) -> FaultsFinding:
         """A run of jobs whose first and last, and none between, have the same grant (or
         provider), and whose last total is not the first and what the last job adds.
         """
-        return await self._view(Finding, "examineRun", router, tree, run)
+        return await self._view(FaultsFinding, "examineRun", router, tree, run)
 
-    async def examine_sum(self, router: Address, tree: Tree, rows: RowsProof) -> Finding:
+    async def examine_sum(self, router: Address, tree: Tree, rows: RowsProof) -> FaultsFinding:
         """Rows next to each other that add up to more than the header says; or all rows, and
         they add up to something else.
         """
-        return await self._view(Finding, "examineSum", router, tree, rows)
+        return await self._view(FaultsFinding, "examineSum", router, tree, rows)
 
     async def examine_tail(
         self, router: Address, tree: Tree, run: RunProof, row: RowProof
-    ) -> Finding:
+    ) -> FaultsFinding:
         """A run to the last job, whose first is the last of its grant (or provider), and whose
         total is not the row's.
         """
-        return await self._view(Finding, "examineTail", router, tree, run, row)
+        return await self._view(FaultsFinding, "examineTail", router, tree, run, row)
 
-    async def examine_ticket(self, router: Address, job: LeafProof, ticket: JobTicket) -> Finding:
+    async def examine_ticket(
+        self, router: Address, job: LeafProof, ticket: JobTicket
+    ) -> FaultsFinding:
         """The ticket of the job is another router's, or says otherwise about account, grant,
         provider or tier, or allows less.
         """
-        return await self._view(Finding, "examineTicket", router, job, ticket)
+        return await self._view(FaultsFinding, "examineTicket", router, job, ticket)
 
-    async def examine_tier(self, router: Address, job: LeafProof) -> Finding:
+    async def examine_tier(self, router: Address, job: LeafProof) -> FaultsFinding:
         """A job of a tier the header does not name."""
-        return await self._view(Finding, "examineTier", router, job)
+        return await self._view(FaultsFinding, "examineTier", router, job)
 
     async def job_registry(self) -> Address:
         """`jobRegistry()`."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 from infera.types import Address
 
 from ..binding import Call, Contract, Event, Struct
-from .types import Finding, JobLeaf
+from .types import JobLeaf, ReputationFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Report(Struct):
     batch: int
     positions: tuple[int, ...]
     leaves: tuple[JobLeaf, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[ReputationFinding, ...]
     siblings: tuple[bytes, ...]
 
 
@@ -34,7 +34,7 @@ class Checked(Event):
     ticket: bytes
     router: Address
     batch: int
-    finding: Finding
+    finding: ReputationFinding
 
 
 class CheckDesk(Contract):

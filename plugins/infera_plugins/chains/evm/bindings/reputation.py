@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 from infera.types import Address
 
 from ..binding import Call, Contract, Event
-from .types import Finding, ReputationRule
+from .types import ReputationFinding, ReputationRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Recorded(Event):
 
     EVENT: ClassVar = ("Reputation", "Recorded")
     provider: Address
-    finding: Finding
+    finding: ReputationFinding
     writer: Address
     reputationPpm: int
 
@@ -114,7 +114,7 @@ class Reputation(Contract):
         """Implementation of the ERC-1822 `proxiableUUID` function."""
         return await self._view(bytes, "proxiableUUID")
 
-    def record(self, provider: Address, finding: Finding) -> Call:
+    def record(self, provider: Address, finding: ReputationFinding) -> Call:
         """Takes a finding into a provider's reputation."""
         return self._call("record", provider, finding)
 

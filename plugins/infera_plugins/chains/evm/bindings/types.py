@@ -204,8 +204,10 @@ class LeafProof(Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding(Struct):
-    """What came of a check."""
+class FaultsFinding(Struct):
+    """What an examiner found: the fault, the batch it is in, and the account the evidence
+    names, if any.
+    """
 
     router: Address
     batch: int
@@ -260,6 +262,16 @@ class RowsProof(Struct):
     position: int
     rows: tuple[Row, ...]
     siblings: tuple[bytes, ...]
+
+
+class ReputationFinding(IntEnum):
+    """What came of a check."""
+
+    None_ = 0
+    Upheld = 1
+    Mismatch = 2
+    Undecided = 3
+    Refused = 4
 
 
 class OperationState(IntEnum):

@@ -14,6 +14,15 @@ from infera.protocol.messages import JobReceipt, JobTicket
 from infera.services.court import Claim, Court, Demand, Rollback, SignedJob, Terms
 from infera.types import FinishReason, Tier
 
+from ..bindings.batch_court import BatchCourt
+from ..bindings.batch_court import Status as DemandStatus
+from ..bindings.claim_desk import Claim as ClaimEntry
+from ..bindings.claim_desk import ClaimDesk, Conceded, OmissionExpired
+from ..bindings.claim_desk import Status as ClaimStatus
+from ..bindings.job_registry import JobRegistry
+from ..bindings.types import JobReceipt as ReceiptStruct
+from ..bindings.types import JobTicket as TicketStruct
+from ..bindings.types import LeafProof
 from ..contracts import interface
 from ..history import history
 from ..rpc import unhex
@@ -25,12 +34,12 @@ if TYPE_CHECKING:
     from infera.protocol.evidence import Evidence, JobProof
     from infera.types import Address, ChainEvent
 
+    from ..binding import Call
     from ..chain import EvmChain
 
 M = TypeVar("M", JobTicket, JobReceipt)
 
 _JOBS, _COURT, _EXAMINER, _DESK = "JobRegistry", "BatchCourt", "BatchExaminer", "ClaimDesk"
-_NONE, _OPEN, _ANSWERED = 0, 1, 2
 
 
 class EvmCourt(Court):
@@ -47,18 +56,29 @@ class EvmCourt(Court):
     def __init__(self, chain: EvmChain) -> None:
         self._chain = chain
 
+    @property
+    def _court(self) -> BatchCourt:
+        return BatchCourt(self._chain)
+
+    @property
+    def _desk(self) -> ClaimDesk:
+        return ClaimDesk(self._chain)
+
+    @property
+    def _jobs(self) -> JobRegistry:
+        return JobRegistry(self._chain)
+
     async def terms(self) -> Terms:
-        demands = await self._chain.call(_COURT, "parameters")
-        return Terms(*demands, *await self._chain.call(_DESK, "parameters"))
+        return Terms(*await self._court.parameters(), *await self._desk.parameters())
 
     # -- batches
 
     async def newest_final(self, router: Address) -> int | None:
-        exists, index = await self._chain.call(_JOBS, "newestFinal", router)
+        exists, index = await self._jobs.newest_final(router)
         return index if exists else None
 
     async def epoch_of(self, router: Address, batch: int) -> int:
-        return int(await self._chain.call(_JOBS, "epochOf", router, batch))
+        return await self._jobs.epoch_of(router, batch)
 
     async def rollbacks(self, router: Address) -> Sequence[Rollback]:
         told = await history(self._chain, _JOBS, "BatchesVoided", router)
@@ -74,22 +94,23 @@ class EvmCourt(Court):
     # -- proofs
 
     async def examine(self, evidence: Evidence) -> Conviction:
-        found = await self._chain.call(
-            _EXAMINER, evidence.function, evidence.router, *evidence.arguments
-        )
+        # Which function of the examiner it is, the evidence says: there is no method to name here.
+        examine = interface(_EXAMINER).functions[evidence.function]
+        data = examine.call(evidence.router, *evidence.arguments)
+        found = examine.result(await self._chain.ask(self._chain.contracts[_EXAMINER], data))
         return Conviction(
             found["router"], found["batch"], BatchFault(found["fault"]), found["harmed"]
         )
 
     async def is_convicted(self, router: Address, batch: int) -> bool:
         epoch = await self.epoch_of(router, batch)
-        return bool(await self._chain.call(_COURT, "isConvicted", router, batch, epoch))
+        return await self._court.is_convicted(router, batch, epoch)
 
     async def prove(self, prover: Signer, evidence: Evidence) -> None:
         examine = interface(_EXAMINER).functions[evidence.function]
         data = examine.call(evidence.router, *evidence.arguments)
         examiner = self._chain.contracts[_EXAMINER]
-        await self._chain.transact(prover, _COURT, "prove", examiner, data)
+        await self._chain.send(prover, self._court.prove(examiner, data))
 
     async def prove_equivocation(
         self,
@@ -97,23 +118,27 @@ class EvmCourt(Court):
         first: tuple[JobTicket, bytes],
         second: tuple[JobTicket, bytes],
     ) -> None:
-        await self._chain.transact(prover, _COURT, "proveEquivocation", *first, *second)
+        (one, by_one), (other, by_other) = first, second
+        call = self._court.prove_equivocation(
+            TicketStruct.of(one), by_one, TicketStruct.of(other), by_other
+        )
+        await self._chain.send(prover, call)
 
     # -- demands
 
     async def demand(self, challenger: Signer, router: Address, batch: int, position: int) -> None:
-        _, _, bond = await self._chain.call(_COURT, "parameters")
+        bond = (await self._court.parameters()).demand_bond
         await self._chain._approve(challenger, "INFR", _COURT, bond)
-        await self._chain.transact(challenger, _COURT, "demand", router, batch, position)
+        await self._chain.send(challenger, self._court.demand(router, batch, position))
 
     async def demand_of(
         self, router: Address, batch: int, position: int, epoch: int
     ) -> Demand | None:
-        entry = await self._chain.call(_COURT, "demandOf", router, batch, position, epoch)
-        if entry["status"] == _NONE:
+        entry = await self._court.demand_of(router, batch, position, epoch)
+        if entry.status == DemandStatus.None_:
             return None
-        still = entry["status"] == _OPEN
-        return Demand(router, batch, position, epoch, entry["challenger"], entry["dueAt"], still)
+        still = entry.status == DemandStatus.Open
+        return Demand(router, batch, position, epoch, entry.challenger, entry.dueAt, still)
 
     async def demands(self, router: Address) -> Sequence[Demand]:
         def job(event: ChainEvent) -> tuple[int, int, int]:
@@ -125,23 +150,25 @@ class EvmCourt(Court):
         return sorted((d for d in known if d is not None and d.open), key=lambda d: d.due_at)
 
     async def answer(self, sender: Signer, router: Address, leaf: JobProof, job: SignedJob) -> None:
-        await self._chain.transact(sender, _COURT, "answer", router, leaf, *_values(job))
+        await self._chain.send(
+            sender, self._court.answer(router, LeafProof.of(leaf), *_values(job))
+        )
 
     async def expire(self, sender: Signer, demand: Demand) -> None:
-        which = demand.router, demand.batch, demand.position
-        await self._chain.transact(sender, _COURT, "expire", *which)
+        call = self._court.expire(demand.router, demand.batch, demand.position)
+        await self._chain.send(sender, call)
 
     async def dismiss(self, sender: Signer, demand: Demand) -> None:
-        which = demand.router, demand.batch, demand.position, demand.epoch
-        await self._chain.transact(sender, _COURT, "dismiss", *which)
+        call = self._court.dismiss(demand.router, demand.batch, demand.position, demand.epoch)
+        await self._chain.send(sender, call)
 
     # -- jobs left out
 
     async def claim_job(self, claimant: Signer, job: SignedJob) -> None:
-        await self._claim(claimant, "claimJob", *_values(job))
+        await self._claim(claimant, self._desk.claim_job(*_values(job)))
 
     async def left_out(self, ticket: bytes) -> Claim | None:
-        return _claim_of(ticket, await self._chain.call(_DESK, "omissionOf", ticket))
+        return _claim_of(ticket, await self._desk.omission_of(ticket))
 
     async def claims(self, router: Address) -> Sequence[Claim]:
         made = await history(self._chain, _DESK, "OmissionClaimed", None, router)
@@ -154,23 +181,25 @@ class EvmCourt(Court):
         return sorted(found, key=lambda c: c.due_at)
 
     async def show_included(self, sender: Signer, ticket: bytes, leaf: JobProof) -> None:
-        await self._chain.transact(sender, _DESK, "showIncluded", ticket, leaf)
+        await self._chain.send(sender, self._desk.show_included(ticket, LeafProof.of(leaf)))
 
     async def concede(self, router: Signer, ticket: bytes) -> int:
-        receipt = await self._chain.transact(router, _DESK, "concede", ticket)
-        return sum(int(e.args["paid"]) for e in self._chain._events_of(receipt, "Conceded"))
+        desk = self._desk
+        receipt = await self._chain.send(router, desk.concede(ticket))
+        return sum(event.paid for event in Conceded.among(receipt.logs, desk.address))
 
     async def settle_left_out(self, sender: Signer, ticket: bytes) -> int:
-        receipt = await self._chain.transact(sender, _DESK, "expireOmission", ticket)
-        return sum(int(e.args["paid"]) for e in self._chain._events_of(receipt, "OmissionExpired"))
+        desk = self._desk
+        receipt = await self._chain.send(sender, desk.expire_omission(ticket))
+        return sum(event.paid for event in OmissionExpired.among(receipt.logs, desk.address))
 
     # -- jobs not delivered
 
     async def claim_silence(self, claimant: Signer, ticket: JobTicket, signature: bytes) -> None:
-        await self._claim(claimant, "claimSilence", ticket, signature)
+        await self._claim(claimant, self._desk.claim_silence(TicketStruct.of(ticket), signature))
 
     async def silence(self, ticket: bytes) -> Claim | None:
-        return _claim_of(ticket, await self._chain.call(_DESK, "silenceOf", ticket))
+        return _claim_of(ticket, await self._desk.silence_of(ticket))
 
     async def silences(self, provider: Address) -> Sequence[Claim]:
         made = await history(self._chain, _DESK, "SilenceClaimed", None, None, provider)
@@ -182,16 +211,16 @@ class EvmCourt(Court):
         return sorted(found, key=lambda c: c.due_at)
 
     async def show_receipt(self, sender: Signer, job: SignedJob) -> None:
-        shown = job.ticket, job.receipt, job.receipt_signature
-        await self._chain.transact(sender, _DESK, "showReceipt", *shown)
+        ticket, _, receipt, signature = _values(job)
+        await self._chain.send(sender, self._desk.show_receipt(ticket, receipt, signature))
 
     async def settle_silence(self, sender: Signer, ticket: bytes) -> None:
-        await self._chain.transact(sender, _DESK, "expireSilence", ticket)
+        await self._chain.send(sender, self._desk.expire_silence(ticket))
 
-    async def _claim(self, claimant: Signer, function: str, *args: Any) -> None:
-        bond = (await self._chain.call(_DESK, "parameters"))[3]
+    async def _claim(self, claimant: Signer, call: Call) -> None:
+        bond = (await self._desk.parameters()).claim_bond
         await self._chain._approve(claimant, "INFR", _DESK, bond)
-        await self._chain.transact(claimant, _DESK, function, *args)
+        await self._chain.send(claimant, call)
 
     async def _shown(self, event: ChainEvent) -> SignedJob | None:
         """The messages in the call that made the claim; None if another contract made it."""
@@ -227,22 +256,23 @@ class EvmCourt(Court):
             return None
 
 
-def _values(job: SignedJob) -> tuple[JobTicket, bytes, JobReceipt, bytes]:
-    return job.ticket, job.ticket_signature, job.receipt, job.receipt_signature
+def _values(job: SignedJob) -> tuple[TicketStruct, bytes, ReceiptStruct, bytes]:
+    ticket, receipt = TicketStruct.of(job.ticket), ReceiptStruct.of(job.receipt)
+    return ticket, job.ticket_signature, receipt, job.receipt_signature
 
 
-def _claim_of(ticket: bytes, entry: Any) -> Claim | None:
-    if entry["status"] == _NONE:
+def _claim_of(ticket: bytes, entry: ClaimEntry) -> Claim | None:
+    if entry.status == ClaimStatus.None_:
         return None
     return Claim(
         ticket,
-        entry["router"],
-        entry["provider"],
-        entry["claimant"],
-        entry["dueAt"],
-        entry["status"] == _OPEN,
-        entry["status"] == _ANSWERED,
-        entry["net"],
+        entry.router,
+        entry.provider,
+        entry.claimant,
+        entry.dueAt,
+        entry.status == ClaimStatus.Open,
+        entry.status == ClaimStatus.Answered,
+        entry.net,
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infera.errors import ProtocolError
 from infera.services.reputation import Report, ReputationBook, Standing, counts
 
-from ..bindings.check_desk import Checked
+from ..bindings import check_desk as abi
+from ..bindings.check_desk import CheckDesk, Checked
 from ..bindings.reputation import Reputation
+from ..bindings.types import JobLeaf, ReputationFinding
 from ..multiproof import merge_proofs
 
 if TYPE_CHECKING:
@@ -54,11 +56,12 @@ class EvmReputationBook(ReputationBook):
         """Hand in findings, in one transaction; returns how many were new."""
         if not all(counts(report.outcome) for report in reports):
             raise ProtocolError("only upheld checks and mismatches are reported")
-        receipt = await self._chain.transact(validator, _DESK, "report", list(_rows(reports)))
-        return len(Checked.among(receipt.logs, self._chain.contracts[_DESK]))
+        desk = CheckDesk(self._chain)
+        receipt = await self._chain.send(validator, desk.report(list(_rows(reports))))
+        return len(Checked.among(receipt.logs, desk.address))
 
 
-def _rows(reports: Sequence[Report]) -> Iterator[tuple[Any, ...]]:
+def _rows(reports: Sequence[Report]) -> Iterator[abi.Report]:
     """One `ICheckDesk.Report` a batch, positions rising, with one multi-proof each."""
 
     def batch(report: Report) -> tuple[Address, int]:
@@ -67,11 +70,11 @@ def _rows(reports: Sequence[Report]) -> Iterator[tuple[Any, ...]]:
     ordered = sorted(reports, key=lambda r: (r.router, r.batch, r.position))
     for (router, index), found in groupby(ordered, batch):
         part = list(found)
-        yield (
+        yield abi.Report(
             router,
             index,
             tuple(r.position for r in part),
-            tuple(r.leaf for r in part),
-            tuple(int(r.outcome) for r in part),
+            tuple(JobLeaf.of(r.leaf) for r in part),
+            tuple(ReputationFinding(r.outcome) for r in part),
             merge_proofs({r.position: r.siblings for r in part}, part[0].count),
         )
