@@ -85,17 +85,18 @@ class ProviderRole(Role):
             self._config, self._context, self._chain, self._who, OperatorRole.PROVIDER, ""
         )
         self._models = self._offered()
+        if self._chain.court is not None:
+            billing = Billing(self._context.state, self._who.address)
+            self._claims = Claims(
+                self._who, self._chain, self._chain.court, billing, self._context.bus
+            )
         cover, keeper = self._cover(), await self._keeper()
         await cover.declare()
         async with anyio.create_task_group() as tasks:
             task_status.started()
-            if self._chain.court is not None:
-                billing = Billing(self._context.state, self._who.address)
-                self._claims = Claims(
-                    self._who, self._chain, self._chain.court, billing, self._context.bus
-                )
-                tasks.start_soon(self._claims.run)
             tasks.start_soon(cover.watch)
+            if self._claims is not None:
+                tasks.start_soon(self._claims.run)
             if keeper is not None:
                 tasks.start_soon(keeper.run)
             fixed = [url for url in self._config.routers if url != "auto"]

@@ -25,8 +25,8 @@ from infera.transport.frames import FrameType
 from infera.transport.sockets import LinkLostError, listen
 from infera.types import JobRequest, OperatorRole
 from infera_plugins.roles.router.config import endpoint
-from infera_plugins.roles.router.demand import Demand, Signaller
 from infera_plugins.roles.router.defence import Defence
+from infera_plugins.roles.router.demand import Demand, Signaller
 from infera_plugins.roles.router.desk import ReceiptDesk
 from infera_plugins.roles.router.dispatch import Dispatcher
 from infera_plugins.roles.router.gateway import RouterGateway
@@ -127,15 +127,15 @@ class RouterRole(Role):
                 tasks.start_soon(settlement.run, tell_providers)
                 tasks.start_soon(self._follow_vault, ledger, settlement)
                 tasks.start_soon(self._keep_house, desk, store)
-                if chain.seats is not None and config.signal_demand:
-                    tasks.start_soon(Signaller(chain.seats, demand, address, hot, bus).run)
+                if chain.reputation is not None:
+                    tasks.start_soon(Regard(index, chain.reputation).run)
                 if chain.court is not None:
                     defence = Defence(
                         address, hot, chain, chain.court, store, publication, desk, settlement, bus
                     )
                     tasks.start_soon(defence.run)
-                if chain.reputation is not None:
-                    tasks.start_soon(Regard(index, chain.reputation).run)
+                if chain.seats is not None and config.signal_demand:
+                    tasks.start_soon(Signaller(chain.seats, demand, address, hot, bus).run)
                 task_status.started()
                 await anyio.sleep_forever()
 
