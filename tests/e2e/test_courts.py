@@ -177,6 +177,45 @@ async def test_an_inflated_total_is_convicted_voided_and_committed_right(
         await settled(small)
 
 
+class Overcharger(Liar):
+    """A router whose batches hold together, but charge more than was signed for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+        self.more = more
+        super().__init__(monkeypatch)
+
+    def build(self, *args: Any, **kwargs: Any) -> Batch:
+        if not self.lying:
+            return build_batch(*args, **kwargs)
+        self.lying = False
+        router, index, settled, totals = args
+        dearer = [replace(job, cost=job.cost + self.more) for job in settled]
+        self.told.append(build_batch(router, index, dearer, totals))
+        return self.told[-1]
+
+
+@pytest.mark.parametrize(("more", "fault"), [(1, "cost"), (1_000_000, "ticket")])
+async def test_a_charge_that_nobody_signed_is_convicted(
+    make_node: Any, monkeypatch: pytest.MonkeyPatch, more: int, fault: str
+) -> None:
+    """Its leaves say nothing about it: ticket and receipt do."""
+    router = Overcharger(monkeypatch, more)
+    async with network(make_node, monkeypatch, validator=True) as small:
+        stake = await stake_of(small)
+        held = await small.chain.infr_balance(small.address("validator"))
+        router.lying = True
+        await small.ask("dear")
+        await small.seen.wait(
+            CourtActed, lambda e: e.text.endswith(f"is convicted over batch 0: {fault}")
+        )
+        assert (await small.seen.wait(BatchesVoided)).index == 0
+        slashed = stake - await stake_of(small)
+        assert slashed == stake // 4
+        gain = await small.chain.infr_balance(small.address("validator")) - held
+        assert gain == slashed * 4 // 10
+        await settled(small)
+
+
 async def stake_of(small: Small, name: str = "router") -> int:
     role = OperatorRole.ROUTER if name == "router" else OperatorRole.PROVIDER
     known = await small.chain.operator(small.address(name), role)

@@ -86,7 +86,9 @@ class BatchCheck:
             leaf = published.jobs[position]
             if await bench.journal.has(header.router, header.index, position, leaf.hash()):
                 continue
-            finding = await self._check(position, leaf)
+            finding = await self._check(published, position)
+            if finding is None:
+                return
             with self.patience.resting():
                 await self._record(published, position, finding)
             self.patience.renew()
@@ -124,13 +126,18 @@ class BatchCheck:
             if start >= header.count or not page["jobs"]:
                 return batch_from_json(whole)
 
-    async def _check(self, position: int, leaf: JobLeaf) -> Finding:
-        """Fetch the job behind a leaf and decide. Evidence that does not fit the leaf is the
-        router's fault: undecided.
+    async def _check(self, published: Batch, position: int) -> Finding | None:
+        """Fetch the job behind a leaf and decide; None if its messages got the router convicted.
+        Evidence that does not fit the leaf is the router's fault: undecided.
         """
         query = {"type": "evidence", "batch": self.header.index, "leaf": position}
+        leaf = published.jobs[position]
         try:
-            case = await self._case((await self.link.query(query)).json(), leaf)
+            body = (await self.link.query(query)).json()
+            ticket, receipt = self._messages(body, leaf)
+            if await self._convicts(published, position, ticket, receipt):
+                return None
+            case = await self._case(body, leaf, ticket, receipt)
         except ProtocolError as error:
             return _undecided(f"evidence missing or malformed: {error.message}")
         verifier = self.bench.verifiers.get(leaf.tier)
@@ -143,21 +150,39 @@ class BatchCheck:
                 except InferaError as error:
                     return _undecided(error.message)
 
-    async def _case(self, body: dict[str, Any], leaf: JobLeaf) -> Case:
+    def _messages(self, body: dict[str, Any], leaf: JobLeaf) -> tuple[JobTicket, JobReceipt]:
+        """The ticket and the receipt that the leaf names. Raises `ProtocolError`."""
+        try:
+            ticket = JobTicket.from_json(body["ticket"])
+            receipt = JobReceipt.from_json(body["receipt"])
+        except (KeyError, TypeError, ValueError):
+            raise ProtocolError("a field is missing or malformed") from None
+        domain = self.bench.chain.domain
+        if ticket.digest(domain) != leaf.ticket or receipt.digest(domain) != leaf.receipt:
+            raise ProtocolError("ticket and receipt are not the ones in the leaf")
+        return ticket, receipt
+
+    async def _convicts(
+        self, published: Batch, position: int, ticket: JobTicket, receipt: JobReceipt
+    ) -> bool:
+        prosecution = self.bench.prosecution
+        if prosecution is None:
+            return False
+        with self.patience.resting():
+            return await prosecution.weigh(published, self.header, position, ticket, receipt)
+
+    async def _case(
+        self, body: dict[str, Any], leaf: JobLeaf, ticket: JobTicket, receipt: JobReceipt
+    ) -> Case:
         """The evidence, bound to the leaf by hashes and signatures. Raises `ProtocolError`."""
         try:
             request = request_from_json(body["request"])
-            ticket = JobTicket.from_json(body["ticket"])
-            receipt = JobReceipt.from_json(body["receipt"])
             text = str(body["text"])
             ticket_signature = bytes.fromhex(body["ticketSignature"])
             receipt_signature = bytes.fromhex(body["receiptSignature"])
         except (KeyError, TypeError, ValueError):
             raise ProtocolError("a field is missing or malformed") from None
         chain = self.bench.chain
-        domain = chain.domain
-        if ticket.digest(domain) != leaf.ticket or receipt.digest(domain) != leaf.receipt:
-            raise ProtocolError("ticket and receipt are not the ones in the leaf")
         if ticket.provider != leaf.provider:
             raise ProtocolError("the ticket is for another provider than the leaf")
         faults = request_faults(ticket, request) + receipt_faults(
