@@ -14,8 +14,8 @@ import pytest
 
 from infera.keys import Signer
 from infera_plugins.chains.evm.contracts import interface
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
 from infera_plugins.chains.evm.embedded import EmbeddedNode
-from infera_plugins.chains.evm.faucet import FAUCET
 from infera_plugins.chains.evm.transactions import Draft, Fees, sign
 from infera_plugins.chains.evm.transport import make_transport
 

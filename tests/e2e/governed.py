@@ -21,14 +21,14 @@ from infera_plugins.chains.evm.bindings.stake_registry import StakeRegistry
 from infera_plugins.chains.evm.bindings.ve_infr import VeINFR
 from infera_plugins.chains.evm.bindings.vesting import Vesting
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.faucet import FAUCET
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from infera.types import Address
     from infera_plugins.chains.evm.binding import Call
-    from infera_plugins.chains.evm.commands_desk import Desk
+    from infera_plugins.chains.evm.commands.desk import Desk
 
 DAY = 86_400
 INFR_WEI = 10**18

@@ -21,14 +21,14 @@ from infera.cli import main
 from infera.cli.common import http_json
 from infera.errors import InferaError
 from infera.keys import KeyStore
-from infera_plugins.chains.evm.blueprint import draw
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.faucet import FAUCET
+from infera_plugins.chains.evm.deployment.blueprint import draw
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
+from infera_plugins.chains.evm.deployment.placing import FACTORY
+from infera_plugins.chains.evm.deployment.prospects import GAS_CAP
+from infera_plugins.chains.evm.deployment.terms import Terms
+from infera_plugins.chains.evm.deployment.verify_code import Workshop
 from infera_plugins.chains.evm.gas import ORACLE
-from infera_plugins.chains.evm.placing import FACTORY
-from infera_plugins.chains.evm.prospects import GAS_CAP
-from infera_plugins.chains.evm.terms import Terms
-from infera_plugins.chains.evm.verify_code import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from infera.keys import KeyStore, Signer
 from infera.state import State
 from infera_plugins.chains.evm.chain import EvmChain
 from infera_plugins.chains.evm.config import EvmConfig
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
 from infera_plugins.chains.evm.embedded import EmbeddedNode
-from infera_plugins.chains.evm.faucet import FAUCET
 from infera_plugins.chains.evm.rpc import Rpc
 from infera_plugins.chains.evm.transactions import Transactor
 

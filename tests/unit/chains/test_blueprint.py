@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.faucet import FAUCET
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
+from infera_plugins.chains.evm.deployment.verify import verify
 from infera_plugins.chains.evm.rpc import RpcFailureError
 from infera_plugins.chains.evm.transactions import Transactor
-from infera_plugins.chains.evm.verify import verify
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infera.errors import InferaError, ProtocolError
-from infera_plugins.chains.evm.commands_desk import ether, infr, parse_units, units, usdc
-from infera_plugins.chains.evm.commands_vault import read_proof
+from infera_plugins.chains.evm.commands.desk import ether, infr, parse_units, units, usdc
+from infera_plugins.chains.evm.commands.vault import read_proof
 
 if TYPE_CHECKING:
     from pathlib import Path

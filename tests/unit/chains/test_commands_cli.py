@@ -13,19 +13,19 @@ import pytest
 
 from infera.cli import main
 from infera.keys import KeyStore
-from infera_plugins.chains.evm import commands_desk
 from infera_plugins.chains.evm.bindings.dev_usdc import DevUSDC
 from infera_plugins.chains.evm.bindings.hot_pool import HotPool
 from infera_plugins.chains.evm.bindings.model_registry import ModelRegistry, Terms
+from infera_plugins.chains.evm.commands import desk as commands_desk
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
 from infera_plugins.chains.evm.embedded import EmbeddedNode
-from infera_plugins.chains.evm.faucet import FAUCET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from infera_plugins.chains.evm.binding import Call
-    from infera_plugins.chains.evm.commands_desk import Desk
+    from infera_plugins.chains.evm.commands.desk import Desk
 
 URL = "http://127.0.0.1:1"
 

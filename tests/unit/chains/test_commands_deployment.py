@@ -13,26 +13,26 @@ from eth_utils.address import to_checksum_address
 from infera.errors import ChainError, InferaError, NeedsOperatorError
 from infera.keys import Signer
 from infera_ext import keccak256
-from infera_plugins.chains.evm.blueprint import draw
-from infera_plugins.chains.evm.commands import require_usdc
+from infera_plugins.chains.evm.commands.contracts import require_usdc
 from infera_plugins.chains.evm.config import EvmConfig
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.deployment import Deployer
-from infera_plugins.chains.evm.faucet import FAUCET
-from infera_plugins.chains.evm.gas import ORACLE, Meter, intrinsic_gas
-from infera_plugins.chains.evm.manifest import Deployment
-from infera_plugins.chains.evm.placing import (
+from infera_plugins.chains.evm.deployment.blueprint import draw
+from infera_plugins.chains.evm.deployment.executor import Deployer
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
+from infera_plugins.chains.evm.deployment.manifest import Deployment
+from infera_plugins.chains.evm.deployment.placing import (
     FACTORY,
     FACTORY_SENDER,
     FACTORY_TRANSACTION,
     create2_address,
     create_address,
 )
-from infera_plugins.chains.evm.prospects import GAS_CAP, prospects
+from infera_plugins.chains.evm.deployment.prospects import GAS_CAP, prospects
+from infera_plugins.chains.evm.deployment.terms import terms_of
+from infera_plugins.chains.evm.deployment.verify import verify
+from infera_plugins.chains.evm.gas import ORACLE, Meter, intrinsic_gas
 from infera_plugins.chains.evm.rpc import RpcFailureError
-from infera_plugins.chains.evm.terms import terms_of
 from infera_plugins.chains.evm.transactions import Transactor
-from infera_plugins.chains.evm.verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path

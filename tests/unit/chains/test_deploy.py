@@ -13,9 +13,10 @@ from blockbuster import blockbuster_ctx
 from infera.errors import ChainUnavailableError, NeedsOperatorError, TransientError
 from infera.events import ProgressMade
 from infera.keys import KeyStore
-from infera_plugins.chains.evm import faucet, session, terms
+from infera_plugins.chains.evm import session
 from infera_plugins.chains.evm.config import CORE, OTHERS, EvmConfig, Funds
-from infera_plugins.chains.evm.manifest import Deployment
+from infera_plugins.chains.evm.deployment import faucet, terms
+from infera_plugins.chains.evm.deployment.manifest import Deployment
 from infera_plugins.chains.evm.transactions import Transactor
 
 if TYPE_CHECKING:

@@ -315,7 +315,7 @@ async def test_a_killed_process_loses_no_block(open_local: Any, tmp_path: Path) 
         """
         import sys, anyio
         from pathlib import Path
-        from infera_plugins.chains.evm.faucet import FAUCET
+        from infera_plugins.chains.evm.deployment.faucet import FAUCET
         from infera_plugins.chains.evm.embedded import EmbeddedNode
         from infera_plugins.chains.evm.rpc import Rpc
         from infera_plugins.chains.evm.transactions import Transactor

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from infera_ext import keccak256
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.layout import clashes, layout_of
+from infera_plugins.chains.evm.deployment.layout import clashes, layout_of
 
 ROOT = Path(__file__).resolve().parents[3]
 EVM = ROOT / "plugins/infera_plugins/chains/evm"

@@ -12,7 +12,7 @@ from infera.config import shipped
 from infera.errors import NeedsOperatorError
 from infera.events import ProgressMade
 from infera_plugins.chains.evm.config import EvmConfig, Official
-from infera_plugins.chains.evm.seeding import seed
+from infera_plugins.chains.evm.deployment.seeding import seed
 from infera_plugins.engines.exact.config import ModelEntry
 from infera_plugins.engines.exact.engine import locate
 from infera_plugins.engines.exact.model import load_model

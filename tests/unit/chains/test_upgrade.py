@@ -10,18 +10,17 @@ import pytest
 
 from infera.errors import InferaError
 from infera.keys import Signer
-from infera_plugins.chains.evm import upgrade
 from infera_plugins.chains.evm.bindings.erc1967_proxy import ERC1967Proxy
 from infera_plugins.chains.evm.bindings.stake_registry import StakeRegistry
 from infera_plugins.chains.evm.bindings.types import Role
-from infera_plugins.chains.evm.commands_desk import Desk, Manner
-from infera_plugins.chains.evm.commands_upgrade import _deed, _upgrade
+from infera_plugins.chains.evm.commands.desk import Desk, Manner
+from infera_plugins.chains.evm.commands.upgrade import _deed, _upgrade
 from infera_plugins.chains.evm.contracts import interface
-from infera_plugins.chains.evm.faucet import FAUCET
-from infera_plugins.chains.evm.gas import Meter
-from infera_plugins.chains.evm.manifest import Deployment
-from infera_plugins.chains.evm.placing import create_address
-from infera_plugins.chains.evm.upgrade import (
+from infera_plugins.chains.evm.deployment import upgrade
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
+from infera_plugins.chains.evm.deployment.manifest import Deployment
+from infera_plugins.chains.evm.deployment.placing import create_address
+from infera_plugins.chains.evm.deployment.upgrade import (
     Candidate,
     candidate_of,
     examine,
@@ -29,6 +28,7 @@ from infera_plugins.chains.evm.upgrade import (
     put,
     upgrade_call,
 )
+from infera_plugins.chains.evm.gas import Meter
 
 if TYPE_CHECKING:
     from pathlib import Path

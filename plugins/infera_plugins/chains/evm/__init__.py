@@ -40,12 +40,12 @@ def infera_register_chains(register: Register) -> None:
 @hookimpl
 def infera_register_commands(register: Callable[[click.Command], None]) -> None:
     """Bring `infera contracts`, `gov`, `seats`, `stake`, `vault`, and `infera models official`."""
-    from .commands import contracts
-    from .commands_gov import gov
-    from .commands_seats import models, seats
-    from .commands_stake import stake
-    from .commands_upgrade import upgrade_command  # noqa: F401 - it joins the group by itself
-    from .commands_vault import vault
+    from .commands.contracts import contracts
+    from .commands.gov import gov
+    from .commands.seats import models, seats
+    from .commands.stake import stake
+    from .commands.upgrade import upgrade_command  # noqa: F401 - it joins the group by itself
+    from .commands.vault import vault
 
     for command in (contracts, gov, models, seats, stake, vault):
         register(command)

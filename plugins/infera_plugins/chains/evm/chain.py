@@ -81,7 +81,7 @@ class EvmChain(Chain):
     async def _seed(self) -> None:
         """Make the models of `official:` official, where nobody did yet."""
         if self._config.official:
-            from .seeding import seed  # what only a development chain needs
+            from .deployment.seeding import seed  # what only a development chain needs
 
             governor = await anyio.to_thread.run_sync(
                 self._context.keys.get_or_create, self._config.deployer

@@ -101,7 +101,7 @@ class _Desk:
         """
         from infera.protocol.abi import parse_address
 
-        from .manifest import DEVELOPMENT_CHAINS, Deployment
+        from .deployment.manifest import DEVELOPMENT_CHAINS, Deployment
 
         config, chain_id = self._config, await self._rpc.chain_id()
         if isinstance(config.contracts, dict):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from infera.protocol.abi import parse_address
 
-from .launch import Launch, Stake
+from .deployment.launch import Launch, Stake
 
 CORE = ("INFR", "USDC", "StakeRegistry", "JobRegistry", "PaymentVault")
 """Contracts a node cannot do without."""

@@ -20,6 +20,7 @@ from .rpc import unhex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from importlib.resources.abc import Traversable
 
 SETTLEMENT = ("StakeRegistry", "JobRegistry", "PaymentVault")
 """What every network settles on; an event named without a contract is one of theirs or a token's.
@@ -187,19 +188,24 @@ class Interface:
         return next(e for e in self.events.values() if e.name == name)
 
 
+def shipped(folder: str) -> Traversable:
+    """A folder of files that comes with this plugin."""
+    return files(__package__).joinpath(folder)
+
+
 @cache
 def interface(name: str) -> Interface:
     """The named contract's interface, from the artifacts shipped with the plugin."""
     if name in _FOREIGN:
         return Interface(name, _FOREIGN[name])
-    path = files(__package__).joinpath("artifacts", f"{_FILES.get(name, name)}.json")
+    path = shipped("artifacts").joinpath(f"{_FILES.get(name, name)}.json")
     return Interface(name, json.loads(path.read_text("utf-8")))
 
 
 @cache
 def _errors() -> dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]]:
     known: dict[bytes, tuple[str, tuple[Mapping[str, Any], ...]]] = {}
-    for path in files(__package__).joinpath("artifacts").iterdir():
+    for path in shipped("artifacts").iterdir():
         if path.name.endswith(".json"):
             known.update(interface(path.name.removesuffix(".json")).errors)
     return known

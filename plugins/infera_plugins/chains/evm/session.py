@@ -16,13 +16,13 @@ from infera.events import ChainInterrupted, ChainRecovered, ProgressMade
 from infera.protocol.abi import parse_address
 from infera.protocol.eip712 import Domain
 
-from .blueprint import draw
 from .contracts import Book, load_all
-from .deployment import Deployer
-from .faucet import ETH, FAUCET, Faucet
-from .manifest import DEVELOPMENT_CHAINS, Deployment, check_standing
+from .deployment.blueprint import draw
+from .deployment.executor import Deployer
+from .deployment.faucet import ETH, FAUCET, Faucet
+from .deployment.manifest import DEVELOPMENT_CHAINS, Deployment, check_standing
+from .deployment.terms import Terms, terms_of
 from .rpc import Rpc
-from .terms import Terms, terms_of
 from .transactions import Transactor
 from .transport import Transport, make_transport
 

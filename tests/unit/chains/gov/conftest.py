@@ -18,15 +18,15 @@ from governed import HOLDERS, govern
 
 from infera.cli import main
 from infera.keys import KeyStore
-from infera_plugins.chains.evm import commands_desk
-from infera_plugins.chains.evm.commands_desk import at_contracts, opened
+from infera_plugins.chains.evm.commands import desk as commands_desk
+from infera_plugins.chains.evm.commands.desk import at_contracts, opened
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
 from infera_plugins.chains.evm.embedded import EmbeddedNode
-from infera_plugins.chains.evm.faucet import FAUCET
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from infera_plugins.chains.evm.commands_desk import Desk
+    from infera_plugins.chains.evm.commands.desk import Desk
 
 URL = "http://127.0.0.1:1"
 START = 1_700_000_000

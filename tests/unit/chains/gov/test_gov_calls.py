@@ -10,11 +10,11 @@ from eth_account.messages import encode_typed_data
 
 from infera.errors import InferaError
 from infera.keys import Signer
-from infera_plugins.chains.evm import commands_desk
+from infera_plugins.chains.evm.commands import desk as commands_desk
 from infera_plugins.chains.evm.embedded import EmbeddedNode
 from infera_plugins.chains.evm.embedded.ledger import RpcError
-from infera_plugins.chains.evm.governance_ballots import Ballot
-from infera_plugins.chains.evm.governance_calls import (
+from infera_plugins.chains.evm.governance.ballots import Ballot
+from infera_plugins.chains.evm.governance.calls import (
     Action,
     describe,
     lines_of,
@@ -22,7 +22,7 @@ from infera_plugins.chains.evm.governance_calls import (
     parse_written,
     selector,
 )
-from infera_plugins.chains.evm.governance_times import (
+from infera_plugins.chains.evm.governance.times import (
     LONGEST_LOCK,
     parse_duration,
     parse_time,

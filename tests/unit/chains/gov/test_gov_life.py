@@ -10,12 +10,12 @@ import pytest
 from governed import DAY, DELAY, HOLDERS, INFR_WEI, VOTING_DELAY, VOTING_PERIOD
 
 from infera_plugins.chains.evm.bindings.payment_vault import PaymentVault
-from infera_plugins.chains.evm.faucet import FAUCET
-from infera_plugins.chains.evm.governance_times import LONGEST_LOCK
+from infera_plugins.chains.evm.deployment.faucet import FAUCET
+from infera_plugins.chains.evm.governance.times import LONGEST_LOCK
 
 if TYPE_CHECKING:
     from conftest import Town
-    from infera_plugins.chains.evm.commands_desk import Desk
+    from infera_plugins.chains.evm.commands.desk import Desk
 
 FEES = ("--call", "PaymentVault.setFees(uint16,uint16)", "--arg", "120", "--arg", "150")
 IMPLEMENTATION = "0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"

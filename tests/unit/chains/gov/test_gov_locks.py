@@ -8,11 +8,11 @@ import pytest
 from governed import DAY, HOLDERS, INFR_WEI
 
 from infera_plugins.chains.evm.bindings.infr import INFR
-from infera_plugins.chains.evm.governance_times import LONGEST_LOCK, WEEK
+from infera_plugins.chains.evm.governance.times import LONGEST_LOCK, WEEK
 
 if TYPE_CHECKING:
     from conftest import Town
-    from infera_plugins.chains.evm.commands_desk import Desk
+    from infera_plugins.chains.evm.commands.desk import Desk
 
 
 def power(amount: int, end: int, at: int) -> int:

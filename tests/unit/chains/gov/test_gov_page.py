@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from infera_plugins.chains.evm.commands_gov_propose import read_file
+from infera_plugins.chains.evm.commands.gov_propose import read_file
 
 if TYPE_CHECKING:
     from conftest import Town

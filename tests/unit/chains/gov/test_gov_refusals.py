@@ -16,13 +16,13 @@ from infera_plugins.chains.evm.bindings.infera_timelock import InferaTimelock
 from infera_plugins.chains.evm.bindings.job_registry import JobRegistry
 from infera_plugins.chains.evm.bindings.payment_vault import PaymentVault
 from infera_plugins.chains.evm.bindings.stake_registry import StakeRegistry
-from infera_plugins.chains.evm.governance import Governance, lists_of
-from infera_plugins.chains.evm.governance_calls import Action, attempt
-from infera_plugins.chains.evm.governance_rules import broken_rule, examine
+from infera_plugins.chains.evm.governance.calls import Action, attempt
+from infera_plugins.chains.evm.governance.proposals import Governance, lists_of
+from infera_plugins.chains.evm.governance.rules import broken_rule, examine
 
 if TYPE_CHECKING:
     from conftest import Town
-    from infera_plugins.chains.evm.commands_desk import Desk
+    from infera_plugins.chains.evm.commands.desk import Desk
 
 FEES = ("--call", "PaymentVault.setFees", "--arg", "120", "--arg", "150")
 

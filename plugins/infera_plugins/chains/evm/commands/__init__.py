@@ -1,0 +1,1 @@
+"""What `infera contracts`, `stake`, `vault`, `gov` and `seats` do."""

@@ -1,0 +1,1 @@
+"""Bringing the contracts to a chain, reading them back, and upgrading them."""

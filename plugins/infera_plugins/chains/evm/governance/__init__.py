@@ -1,0 +1,1 @@
+"""Proposals as they are told, judged and tried; no commands."""
