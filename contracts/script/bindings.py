@@ -140,7 +140,7 @@ class Kind(NamedTuple):
         return cls(word, rest.split("[")[0], fields) if word in ("struct", "enum") else None
 
 
-class Library:
+class Catalogue:
     """All structs, enums and shared events, and the module that each is written to."""
 
     def __init__(self, abis: dict[str, list[Item]], facts: Facts) -> None:
@@ -251,7 +251,7 @@ def abi_type(item: Item) -> str:
 
 
 def event_text(
-    library: Library, contract: str, entry: Item, about: str, used: set[str]
+    catalogue: Catalogue, contract: str, entry: Item, about: str, used: set[str]
 ) -> list[str]:
     """The class of an event."""
     used |= {"dataclass", "ClassVar", "Event"}
@@ -261,7 +261,7 @@ def event_text(
             item["type"] in ("string", "bytes", "tuple") or item["type"].endswith("]")
         )
         members.append(
-            f"    {safe(item['name'])}: {'bytes' if hashed else library.python(item, used)}"
+            f"    {safe(item['name'])}: {'bytes' if hashed else catalogue.python(item, used)}"
         )
     return [
         "@dataclass(frozen=True, slots=True)",
@@ -276,8 +276,8 @@ def event_text(
 class Writer:
     """The module of one contract."""
 
-    def __init__(self, library: Library, contract: str, output: Item) -> None:
-        self.library = library
+    def __init__(self, catalogue: Catalogue, contract: str, output: Item) -> None:
+        self.catalogue = catalogue
         self.contract = contract
         self.abi: list[Item] = output["abi"]
         self.user: Item = output.get("userdoc", {})
@@ -301,7 +301,7 @@ class Writer:
         names = [safe(snake(i["name"]) or f"arg{n}") for n, i in enumerate(items)]
         if len(set(names)) < len(names):
             raise SystemExit(f"{self.contract}: two parameters are called alike: {names}")
-        kinds = (self.library.python(i, self.used, given=True) for i in items)
+        kinds = (self.catalogue.python(i, self.used, given=True) for i in items)
         return [f"{n}: {k}" for n, k in zip(names, kinds, strict=True)], names
 
     def method_name(self, entry: Item) -> str:
@@ -325,14 +325,14 @@ class Writer:
         """The type that a view returns; several outputs get a class of their own."""
         outputs = entry["outputs"]
         if len(outputs) == 1:
-            return self.library.python(outputs[0], self.used)
+            return self.catalogue.python(outputs[0], self.used)
         self.used.add("NamedTuple")
         name = upper_first(entry["name"]) + "Result"
         members = []
         for number, output in enumerate(outputs):
             label = safe(snake(output["name"]) or f"value{number}")
             label += "_" * (label in ("count", "index"))
-            members.append(f"    {label}: {self.library.python(output, self.used)}")
+            members.append(f"    {label}: {self.catalogue.python(output, self.used)}")
         about = f"What `{entry['name']}` returns."
         self.results.append([f"class {name}(NamedTuple):", *doc(about, "    "), "", *members])
         return name
@@ -383,24 +383,24 @@ class Writer:
 
     def text(self) -> str:
         module = snake(self.contract)
-        library = self.library
+        catalogue = self.catalogue
         types = [
-            library.type_text(kind, self.used)
-            for kind in library.order
-            if library.module(kind) == module
+            catalogue.type_text(kind, self.used)
+            for kind in catalogue.order
+            if catalogue.module(kind) == module
         ]
         events = []
         for entry in self.abi:
-            if entry["type"] == "event" and event_key(entry) not in library.shared:
+            if entry["type"] == "event" and event_key(entry) not in catalogue.shared:
                 about = self.comment("events", signature(entry))
-                events.append(event_text(library, self.contract, entry, about, self.used))
+                events.append(event_text(catalogue, self.contract, entry, about, self.used))
         contract = self.body()
         parts = [*types, *events, *self.results, contract]
-        return assemble(f"`{self.contract}`", library, module, parts, self.used)
+        return assemble(f"`{self.contract}`", catalogue, module, parts, self.used)
 
 
 def assemble(
-    about: str, library: Library, module: str, parts: list[list[str]], used: set[str]
+    about: str, catalogue: Catalogue, module: str, parts: list[list[str]], used: set[str]
 ) -> str:
     """A module's text: what it imports, and its classes."""
     defined = [m[1] for part in parts for line in part if (m := re.match(r"class (\w+)", line))]
@@ -439,23 +439,23 @@ def assemble(
 
 def generate(outputs: dict[str, Item], asts: list[Item]) -> dict[str, str]:
     """All modules by file name; `outputs` has ABI and NatSpec by contract."""
-    library = Library({name: o["abi"] for name, o in outputs.items()}, Facts.of(asts))
+    catalogue = Catalogue({name: o["abi"] for name, o in outputs.items()}, Facts.of(asts))
     about = (
         "The contracts as typed Python, a module each; generated by contracts/script/bindings.py."
     )
     texts = {"__init__.py": f'"""{about}"""\n'}
     used: set[str] = set()
-    parts = [library.type_text(k, used) for k in library.order if library.module(k) == TYPES]
+    parts = [catalogue.type_text(k, used) for k in catalogue.order if catalogue.module(k) == TYPES]
     seen: set[tuple[Any, ...]] = set()
     for contract, output in outputs.items():
         for entry in output["abi"]:
-            if entry["type"] == "event" and event_key(entry) in library.shared - seen:
+            if entry["type"] == "event" and event_key(entry) in catalogue.shared - seen:
                 seen.add(event_key(entry))
-                comment = Writer(library, contract, output).comment("events", signature(entry))
-                parts.append(event_text(library, contract, entry, comment, used))
-    texts[f"{TYPES}.py"] = assemble("What several contracts share", library, TYPES, parts, used)
+                comment = Writer(catalogue, contract, output).comment("events", signature(entry))
+                parts.append(event_text(catalogue, contract, entry, comment, used))
+    texts[f"{TYPES}.py"] = assemble("What several contracts share", catalogue, TYPES, parts, used)
     for contract, output in outputs.items():
-        texts[f"{snake(contract)}.py"] = Writer(library, contract, output).text()
+        texts[f"{snake(contract)}.py"] = Writer(catalogue, contract, output).text()
     return texts
 
 
